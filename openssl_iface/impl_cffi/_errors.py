@@ -1,0 +1,81 @@
+"""The only reader of OpenSSL's error queue.
+
+The queue belongs to the thread.  A call that may fail for reasons that the
+caller is to hear of goes through :func:`check`, or clears the queue first and
+raises :func:`take` afterwards; nothing is ever left over in the queue for
+somebody else to find.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, NoReturn, TypeVar
+
+from ..errors import CryptoError, OpenSSLError
+from ._native import ffi, lib
+
+T = TypeVar("T")
+
+# Reason codes of the SSL library from 1000 up are alerts that the peer sent
+# (SSL_AD_REASON_OFFSET in OpenSSL's ssl.h).
+ALERT_OFFSET = 1000
+
+
+def clear() -> None:
+    """Throw away what is in this thread's queue."""
+    lib.ERR_clear_error()
+
+
+def _text(pointer: Any) -> str:
+    return "" if pointer == ffi.NULL else ffi.string(pointer).decode("utf-8", "replace")
+
+
+def read(errors: Any, kind: type[OpenSSLError] = CryptoError, message: str = "") -> OpenSSLError:
+    """Turn a drained queue (``oi_errors``) into an exception of class *kind*."""
+    reasons: list[tuple[str, str, str]] = []
+    codes: list[int] = []
+    details: list[str] = []
+    alert = None
+    for index in range(errors.count):
+        item = errors.item[index]
+        code = int(item.code)
+        library = _text(lib.ERR_lib_error_string(code))
+        if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SYS:
+            library = library or "system library"
+            reason = os.strerror(lib.ERR_GET_REASON(code))
+        else:
+            reason = _text(lib.ERR_reason_error_string(code))
+            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL and lib.ERR_GET_REASON(code) >= ALERT_OFFSET:
+                alert = lib.ERR_GET_REASON(code) - ALERT_OFFSET
+        reasons.append((library, _text(item.function), reason or f"error {code:#x}"))
+        codes.append(code)
+        details.append(_text(item.data))
+    return kind.from_reasons(reasons, message, codes=codes, details=details, alert=alert)
+
+
+def take(kind: type[OpenSSLError] = CryptoError, message: str = "") -> OpenSSLError:
+    """Empty this thread's queue into an exception; the caller raises it.
+
+    :param message: names the argument and what was wrong with it.
+    """
+    errors = ffi.new("oi_errors *")
+    lib.oi_drain_errors(errors)
+    return read(errors, kind, message)
+
+
+def fail(kind: type[OpenSSLError] = CryptoError, message: str = "") -> NoReturn:
+    """Raise what :func:`take` gives."""
+    raise take(kind, message)
+
+
+def check(result: T, message: str = "", kind: type[OpenSSLError] = CryptoError) -> T:
+    """Return *result*, unless it says failure: a NULL pointer, or 0 and less.
+
+    For functions documented to return 1 (or a positive number) on success.
+    """
+    if isinstance(result, int):
+        if result > 0:
+            return result
+    elif result != ffi.NULL:
+        return result
+    raise take(kind, message)

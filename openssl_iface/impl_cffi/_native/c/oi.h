@@ -1,0 +1,63 @@
+/* What the binding's own C shares.  Nothing here or in any file beside it may
+ * include Python.h: the module uses the limited API, and the same C serves
+ * PyPy. */
+#ifndef OI_H
+#define OI_H
+
+/* The binding supports OpenSSL 1.1.1, where some of what we use today's names
+ * for was not deprecated yet; warnings about that help nobody here. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <openssl/asn1.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/conf.h>
+#include <openssl/crypto.h>
+#include <openssl/dh.h>
+#include <openssl/dsa.h>
+#include <openssl/ec.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <openssl/opensslv.h>
+#include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
+#include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509_vfy.h>
+#include <openssl/x509v3.h>
+#if OPENSSL_VERSION_NUMBER >= 0x30000000L
+#include <openssl/core_names.h>
+#include <openssl/params.h>
+#include <openssl/provider.h>
+#endif
+
+/* ---- errors.c ---------------------------------------------------------- */
+
+#define OI_ERRORS_MAX 16
+
+typedef struct {
+  unsigned long code;
+  char function[64];
+  char data[192];
+} oi_error;
+
+/* The thread's error queue, taken out oldest first. */
+typedef struct {
+  int count;
+  oi_error item[OI_ERRORS_MAX];
+} oi_errors;
+
+void oi_drain_errors(oi_errors *into);
+
+/* Leave "NAME needs REQUIREMENT, this is OpenSSL X" in the error queue. */
+void oi_missing(const char *name, const char *requirement);
+
+#endif

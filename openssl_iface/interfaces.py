@@ -1,0 +1,500 @@
+"""Every contract of openssl_iface, and no logic.
+
+A backend provides :class:`IBackend`, and through it the classes whose instances
+provide the others.  An integration (Twisted, asyncio, your own loop) needs
+:class:`IContext` and :class:`IConnection` alone.
+
+Types in the docstrings: *bytes* is any object that supports the buffer protocol
+where it is taken, and ``bytes`` where it is given.  *text* is ``str``.  A size is
+in bytes and a time in seconds, unless stated.  Every method may raise
+``TypeError`` or ``ValueError`` for an argument that is not what is asked; the
+message names the argument, and nothing has changed then.
+"""
+
+# zope.interface methods have no self.
+# ruff: noqa: N805
+# mypy: disable-error-code="no-self-argument,no-method-argument"
+
+from __future__ import annotations
+
+from zope.interface import Attribute, Interface
+
+__all__ = [
+    "IBackend",
+    "IConnection",
+    "IContext",
+    "ISession",
+]
+
+
+# ---------------------------------------------------------------------------
+# crypto
+# ---------------------------------------------------------------------------
+
+
+# ---------------------------------------------------------------------------
+# SSL
+# ---------------------------------------------------------------------------
+
+
+class ISession(Interface):
+    """A session that a later connection may resume (*SSL_get1_session(3)*)."""
+
+    session_id = Attribute("The session's identifier (bytes, at most 32; empty for TLS 1.3 tickets).")
+    protocol_version = Attribute("The protocol it belongs to (a ``ProtocolVersion`` number).")
+    timeout = Attribute("Seconds from its beginning until it is no longer resumed.")
+    time = Attribute("When it began (seconds since 1970, UTC).")
+    is_resumable = Attribute("Whether OpenSSL would resume it.")
+    has_ticket = Attribute("Whether it carries a ticket (RFC 5077; RFC 8446, section 4.6.1).")
+    ticket_lifetime_hint = Attribute("The lifetime that the server gave its ticket, in seconds.")
+
+    def to_bytes():
+        """The session as ASN.1 (*i2d_SSL_SESSION(3)*).  It contains secrets."""
+
+
+class IContext(Interface):
+    """What many connections share (*SSL_CTX_new(3)*).
+
+    Setters keep working while connections exist and affect those made later only.
+    A context may be used by several threads.
+
+    A callback runs on the thread of the operation that caused it, with no lock
+    held that another connection may need.  What it raises is raised again by
+    that operation, on its own connection and no other; the handshake fails and
+    the peer gets an alert.
+    """
+
+    def set_min_proto_version(version):
+        """Refuse protocols below *version* (a ``ProtocolVersion``; 0: the lowest there is)."""
+
+    def set_max_proto_version(version):
+        """Refuse protocols above *version* (a ``ProtocolVersion``; 0: the highest there is)."""
+
+    def get_min_proto_version():
+        """The lower bound, 0 if there is none (int)."""
+
+    def get_max_proto_version():
+        """The upper bound, 0 if there is none (int)."""
+
+    def set_cipher_list(ciphers):
+        """Choose the ciphers of TLS 1.2 and before.
+
+        :param ciphers: OpenSSL's cipher list (text or bytes, *openssl-ciphers(1)*).
+        :raises Error: it names no cipher that this OpenSSL has.
+        """
+
+    def set_tls13_ciphersuites(ciphersuites):
+        """Choose the ciphers of TLS 1.3: names separated by colons (text or bytes).
+
+        :raises Error: a name is not known.
+        """
+
+    def get_cipher_list():
+        """The names of the ciphers that a connection of this context would offer (list of text)."""
+
+    def set_groups(groups):
+        """Choose the key exchange groups, best first: ``"X25519:P-256"`` (text or bytes).
+
+        :raises Error: a name is not known (*SSL_CTX_set1_groups_list(3)*).
+        """
+
+    def set_sigalgs(algorithms):
+        """Choose the signature algorithms, best first (*SSL_CTX_set1_sigalgs_list(3)*)."""
+
+    def set_options(options):
+        """Add ``OP_`` bits; returns all that are set now (int).  0 changes nothing."""
+
+    def clear_options(options):
+        """Take ``OP_`` bits away; returns all that are set now (int)."""
+
+    def set_mode(mode):
+        """Add ``MODE_`` bits; returns all that are set now (int)."""
+
+    def clear_mode(mode):
+        """Take ``MODE_`` bits away; returns all that are set now (int)."""
+
+    def use_certificate(certificate):
+        """Present *certificate* (an IX509) to peers."""
+
+    def use_certificate_file(path, filetype):
+        """The same from a file (text, bytes or path; *filetype* a ``FileType``, PEM if left out)."""
+
+    def use_certificate_chain_file(path):
+        """The certificate and the chain above it, in this order, from a PEM file."""
+
+    def use_certificate_chain(certificates):
+        """The certificate and the chain above it, from objects (iterable of IX509)."""
+
+    def add_extra_chain_cert(certificate):
+        """Add a certificate to the chain that is presented (an IX509)."""
+
+    def use_privatekey(key):
+        """Use *key* (an IPKey) with the certificate.
+
+        :raises Error: it does not belong to the certificate; the context is as it was.
+        """
+
+    def use_privatekey_file(path, filetype):
+        """The same from a file; a passphrase comes from ``set_passwd_cb``, never from a terminal."""
+
+    def check_privatekey():
+        """Whether key and certificate are there and belong together (bool)."""
+
+    def set_passwd_cb(callback, userdata):
+        """Ask *callback* for the passphrase of a key file.
+
+        It is called with ``(maximum length, verify, userdata)`` once for each encrypted key
+        that is loaded, and returns bytes.
+        """
+
+    def set_verify(mode, callback):
+        """What is asked of the peer's certificate.
+
+        :param mode: ``VerifyMode`` bits.
+        :param callback: ``None`` (OpenSSL's verdict stands, nothing is called), or a callable
+            with ``(connection, certificate, error number, depth, ok)`` that returns the verdict
+            for this certificate.  It is called for each certificate of the chain, from the root
+            down, and may be called more than once for one; not on resumption.
+        """
+
+    def get_verify_mode():
+        """The mode in force (int)."""
+
+    def set_verify_depth(depth):
+        """The most intermediate certificates that a chain may have (int)."""
+
+    def get_verify_depth():
+        """The same, -1 if it was never set (int)."""
+
+    def load_verify_locations(cafile, capath):
+        """Trust the certificates of a PEM file, or of a hashed directory, or both."""
+
+    def set_default_verify_paths():
+        """Trust what the system trusts."""
+
+    def get_cert_store():
+        """The trust store (an IX509Store); what is added to it counts at once."""
+
+    def load_client_ca(pemfile):
+        """Ask clients for certificates of the authorities in a PEM file (names only, no trust)."""
+
+    def set_client_ca_list(names):
+        """The same from names (iterable of IX509Name)."""
+
+    def add_client_ca(certificate):
+        """Add the name of one authority (an IX509)."""
+
+    def load_tmp_dh(dhfile):
+        """Use the Diffie-Hellman parameters of a PEM file for TLS 1.2."""
+
+    def set_session_id(name):
+        """The session id context of a server (bytes, at most 32; *SSL_CTX_set_session_id_context(3)*)."""
+
+    def set_session_cache_mode(mode):
+        """``SESS_CACHE_`` bits; returns the old ones (int)."""
+
+    def get_session_cache_mode():
+        """The bits in force (int)."""
+
+    def set_timeout(seconds):
+        """How long sessions are resumed; returns the old value (int, seconds)."""
+
+    def get_timeout():
+        """The same, without a change (int, seconds)."""
+
+    def set_alpn_protos(protocols):
+        """Offer *protocols* (iterable of bytes, 1 to 255 each), best first (RFC 7301)."""
+
+    def set_alpn_select_callback(callback):
+        """Choose among what the client offers.
+
+        :param callback: a callable with ``(connection, list of bytes)``; it returns one of the
+            list, or ``NO_OVERLAPPING_PROTOCOLS`` to go on without ALPN.  Called at most once in a
+            handshake, on the server, also on resumption.
+        """
+
+    def set_tlsext_servername_callback(callback):
+        """Hear the name that the client asks for (RFC 6066, section 3).
+
+        :param callback: a callable with ``(connection)``; it may switch the connection to another
+            context with ``set_context``.  Called at most once in a handshake, on the server, whether
+            or not the client sent a name.
+        """
+
+    def set_info_callback(callback):
+        """Follow the state of connections: a callable with ``(connection, where, ret)``
+        (*SSL_CTX_set_info_callback(3)*); called many times in a handshake and for each alert."""
+
+    def set_keylog_callback(callback):
+        """Get the secrets of each connection, for debugging: a callable with
+        ``(connection, line)``, *line* bytes in the NSS key log format; some five times in a handshake."""
+
+    def set_cert_cb(callback):
+        """Choose the certificate when the peer's wishes are known: a callable with
+        ``(connection)``, called in each full handshake.  It may raise ``WantX509LookupError`` to be called
+        again on the next attempt, or when ``event_proceed`` is called."""
+
+    def set_client_hello_callback(callback):
+        """See the client's first message before anything is decided: a callable with
+        ``(connection)``, on the server.  It may raise ``WantClientHelloError`` to be called again."""
+
+    def set_session_callback(callback):
+        """Get each new session: a callable with ``(connection, session)``.
+
+        On a TLS 1.3 client it runs when a ticket arrives, which is after the handshake, and may
+        run several times."""
+
+    def set_app_data(data):
+        """Keep any object with the context."""
+
+    def get_app_data():
+        """That object, or ``None``."""
+
+
+class IConnection(Interface):
+    """One TLS connection, with two faces on one engine.
+
+    **The manual's face** (``do_handshake``, ``recv``, ``send`` ...) works on the socket that was
+    given, blocking or not, and raises ``WantReadError`` and its like when it has to wait.
+
+    **The event-loop face** is the methods whose names begin with ``event_``.  None of them waits,
+    and none raises to say "not yet": after each call, ``wants`` says what the connection waits for.
+    The transport calls ``event_read`` when its descriptor is readable and ``event_flush`` when it is
+    writable; with no descriptor, it brings what has arrived to ``event_feed`` and takes what is to be
+    sent from ``event_output``.
+
+    A connection may be used by several threads: one may wait in ``recv`` while another sends.
+    """
+
+    # -- the event-loop face ---------------------------------------------
+
+    wants = Attribute(
+        """What the connection waits for now: an int of ``Want`` bits.
+
+        ``READ``: watch for arriving bytes.  ``WRITE``: ciphertext waits to leave: watch for
+        writability and call ``event_flush`` (with no descriptor: call ``event_output``).
+        ``PROCEED``: call ``event_proceed`` without waiting.  The others: call ``event_proceed`` when
+        the answer is there."""
+    )
+    handshake_done = Attribute("Whether the first handshake is complete (bool).")
+    ended = Attribute("How the peer's side ended: an ``Ending``, or ``None`` while it is open.")
+    close_sent = Attribute("Whether our close_notify has left this side (bool).")
+    queued = Attribute("Bytes accepted by ``event_write`` or made by the engine that have not left yet (int).")
+
+    def event_read():
+        """The descriptor is readable: read it once and do everything that can be done.
+
+        That is, with one system call to receive and at most one to send: go on with the
+        handshake, decrypt every whole record, send every reply, go on with what was held up.
+
+        :return: the plaintext that has come (bytes, at most ``EVENT_SIZE``; ``b""`` if none).
+        :raises Error: the connection has failed (the alert, if one was due, has been sent); or a
+            callback's exception.  Plaintext that came before the failure is returned first, and
+            the exception follows at the next call.
+        """
+
+    def event_feed(data):
+        """The same for bytes that the caller has received: all of *data* is taken; ``b""`` says
+        that the transport has ended."""
+
+    def event_proceed():
+        """The same with nothing new: begin the handshake, go on after ``PROCEED`` or an answer."""
+
+    def event_write(data):
+        """Encrypt and send *data* (bytes, any size; kept until it has left).
+
+        Before the handshake is complete, or while the transport takes no more, it is queued.
+
+        :raises Error: ``event_close`` has been called, or the connection has failed.
+        """
+
+    def event_flush():
+        """The descriptor is writable: send what is queued."""
+
+    def event_output(limit):
+        """Take up to *limit* bytes of ciphertext (all there is, at most ``EVENT_SIZE``, if left out).
+
+        For a connection without a descriptor.  Room that this makes is filled again from what
+        ``event_write`` queued: call it until it returns ``b""``.
+        """
+
+    def event_close():
+        """Send close_notify after everything that is queued.  Reading goes on (RFC 8446, section 6.1)."""
+
+    def event_attach(transport):
+        """Put a connection that was made without a descriptor on one.
+
+        :param transport: an object with ``fileno()``; nothing must have been sent or fed yet.
+        """
+
+    # -- the manual's face ------------------------------------------------
+
+    def do_handshake():
+        """Perform the handshake, or go on with it."""
+
+    def recv(size, flags):
+        """Receive at most *size* bytes of plaintext; ``flags`` may be ``MSG_PEEK``.
+
+        :raises ZeroReturnError: the peer has closed its side cleanly.
+        :raises TruncatedError: the transport ended without close_notify.
+        """
+
+    def recv_into(buffer, size, flags):
+        """The same into a writable *buffer*; returns the number of bytes."""
+
+    def send(data, flags):
+        """Send a part of *data*; returns how many bytes went.  After ``WantWriteError`` the same
+        data must be sent again."""
+
+    def sendall(data, flags):
+        """Send all of *data*.  After ``WantReadError`` or ``WantWriteError`` call again with the same
+        data: it goes on where it stopped."""
+
+    def pending():
+        """Bytes that are decrypted and can be received without waiting (int)."""
+
+    def shutdown():
+        """Send close_notify; true once the peer's has come too."""
+
+    def renegotiate():
+        """Ask for a new handshake (TLS 1.2 and before).
+
+        :raises Error: on TLS 1.3, which has none: ``key_update`` changes the keys there."""
+
+    def key_update(request_peer):
+        """Change the sending keys (TLS 1.3; RFC 8446, section 4.6.3), and ask the peer to change its own."""
+
+    def bio_read(size):
+        """Take ciphertext of a connection without a socket; WantReadError when there is none."""
+
+    def bio_write(data):
+        """Bring ciphertext to a connection without a socket; returns how much was taken."""
+
+    def bio_shutdown():
+        """Say that the transport of a connection without a socket has ended."""
+
+    def set_accept_state():
+        """Be the server."""
+
+    def set_connect_state():
+        """Be the client."""
+
+    # -- before the handshake ----------------------------------------------
+
+    def set_tlsext_host_name(name):
+        """Ask for the server *name* (text or bytes; RFC 6066, section 3).  A client's."""
+
+    def set_verify_host(name):
+        """Accept only a peer whose certificate is for *name*, checked by OpenSSL while it verifies.
+
+        :param name: a host name (text; others than ASCII become A-labels by ``idna`` if it is
+            installed), or an IP address as text.  A certificate without a subjectAltName is refused.
+        """
+
+    def set_session(session):
+        """Offer to resume *session* (an ISession).  A client's."""
+
+    def set_context(context):
+        """Continue with another context; for the servername callback."""
+
+    def set_verify(mode, callback):
+        """As ``IContext.set_verify``, for this connection alone."""
+
+    # -- what is known of it -------------------------------------------------
+
+    def get_context():
+        """The context in force."""
+
+    def get_session():
+        """The session (an ISession), or ``None`` before there is one."""
+
+    def session_reused():
+        """Whether the handshake resumed a session (bool)."""
+
+    def get_peer_certificate():
+        """The peer's certificate (an IX509), or ``None``."""
+
+    def get_peer_cert_chain():
+        """What the peer sent, its own certificate first (list of IX509), or ``None``."""
+
+    def get_verified_chain():
+        """The chain as verified, up to the root (list of IX509), or ``None`` if nothing was verified."""
+
+    def get_certificate():
+        """Our own certificate (an IX509), or ``None``."""
+
+    def get_verify_result():
+        """OpenSSL's verdict on the peer (int, 0 is good; *SSL_get_verify_result(3)*)."""
+
+    def get_servername():
+        """The name that the client asked for (bytes), or ``None``."""
+
+    def get_alpn_proto_negotiated():
+        """The protocol agreed on (bytes; ``b""`` if none)."""
+
+    def get_protocol_version():
+        """A ``ProtocolVersion`` number (int)."""
+
+    def get_protocol_version_name():
+        """Such as ``"TLSv1.3"`` (text)."""
+
+    def get_cipher_name():
+        """OpenSSL's name of the cipher in force (text), or ``None``."""
+
+    def get_cipher_info():
+        """The cipher in force (a ``CipherInfo``), or ``None``."""
+
+    def get_cipher_list():
+        """The names of the ciphers that would be offered, best first (list of text)."""
+
+    def get_group_name():
+        """The key exchange group of the handshake, such as ``"X25519"`` (text), or ``None``."""
+
+    def export_keying_material(label, size, context):
+        """Keying material of *size* bytes (RFC 5705; RFC 8446, section 7.5)."""
+
+    def get_finished():
+        """Our last Finished message (bytes), or ``None``."""
+
+    def get_peer_finished():
+        """The peer's last Finished message (bytes), or ``None``."""
+
+    def state_string():
+        """Where the handshake is, in OpenSSL's words (bytes)."""
+
+    def want_read():
+        """Whether the last operation waits for arriving bytes (bool)."""
+
+    def want_write():
+        """Whether the last operation waits for the transport to take bytes (bool)."""
+
+    def set_app_data(data):
+        """Keep any object with the connection."""
+
+    def get_app_data():
+        """That object, or ``None``."""
+
+
+class IBackend(Interface):
+    """One implementation of all the contracts.
+
+    Found by entry point (group ``openssl_iface.backends``); the attributes whose names are a
+    class's are that class.
+    """
+
+    name = Attribute("The entry point's name (text).")
+    built = Attribute("The OpenSSL that the backend was built against (a ``Version``).")
+    running = Attribute("The OpenSSL that it runs on (a ``Version``).")
+    capabilities = Attribute("What this OpenSSL can do: a frozenset of names, such as ``\"tls1_3\"``.")
+
+    Context = Attribute("Makes an IContext from a method constant.")
+    Connection = Attribute("Makes an IConnection from an IContext and a socket, or ``None``.")
+    Session = Attribute("The class of ISession; ``Session.from_bytes(data)`` reads one.")
+
+    def client_context(cafile, capath, alpn, trust):
+        """A context for clients: verifies the peer, TLS 1.2 and later, the system's trust store unless a
+        file, a directory or certificates are given.  The name to verify is set on each connection."""
+
+    def server_context(certificate, key, alpn):
+        """A context for servers: TLS 1.2 and later, with *certificate* (an IX509, a sequence with its chain,
+        or the path of a PEM file) and *key* (an IPKey or a path)."""

@@ -1,0 +1,137 @@
+"""Enums and small frozen records that cross the contracts; no behaviour.
+
+The numbers are OpenSSL's own or a standard's, and the same for every backend.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+__all__ = [
+    "EVENT_SIZE",
+    "CipherInfo",
+    "Ending",
+    "FileType",
+    "KeyType",
+    "ProtocolVersion",
+    "VerifyMode",
+    "Version",
+    "Want",
+]
+
+# The most plaintext that one event gives, and the most that is read from a
+# descriptor in one event (bytes).  A larger block would be mapped and faulted
+# in afresh by the allocator every time.
+EVENT_SIZE = 65536
+
+
+class FileType(enum.IntEnum):
+    """How an object is written in a file (``X509_FILETYPE_...``)."""
+
+    PEM = 1
+    ASN1 = 2
+    TEXT = 65535
+
+
+class KeyType(enum.IntEnum):
+    """The kind of a key: OpenSSL's object number of its algorithm.
+
+    Post-quantum keys have no fixed number before OpenSSL 3.5; they are made and
+    compared by name (``"ML-DSA-65"``).
+    """
+
+    RSA = 6
+    DSA = 116
+    DH = 28
+    EC = 408
+    RSA_PSS = 912
+    X25519 = 1034
+    X448 = 1035
+    ED25519 = 1087
+    ED448 = 1088
+
+
+class ProtocolVersion(enum.IntEnum):
+    """A protocol version as it stands on the wire (RFC 8446, section 4.2.1)."""
+
+    SSL3 = 0x0300
+    TLS1 = 0x0301
+    TLS1_1 = 0x0302
+    TLS1_2 = 0x0303
+    TLS1_3 = 0x0304
+    DTLS1 = 0xFEFF
+    DTLS1_2 = 0xFEFD
+
+
+class VerifyMode(enum.IntFlag):
+    """What is asked of the peer's certificate (*SSL_CTX_set_verify(3)*)."""
+
+    NONE = 0
+    PEER = 1
+    FAIL_IF_NO_PEER_CERT = 2
+    CLIENT_ONCE = 4
+    POST_HANDSHAKE = 8
+
+
+class Want(enum.IntFlag):
+    """What a connection waits for, in the event-loop face."""
+
+    NOTHING = 0
+    #: bytes from the peer
+    READ = 1
+    #: the transport to take bytes: there is ciphertext that has not left yet
+    WRITE = 2
+    #: nothing from outside: call ``event_proceed``, there is more to deliver
+    PROCEED = 4
+    #: the answer of the certificate callback; then ``event_proceed``
+    CERTIFICATE = 8
+    #: the answer of the client hello callback; then ``event_proceed``
+    CLIENT_HELLO = 16
+    #: the verdict on the peer's certificate; then ``event_proceed``
+    VERIFICATION = 32
+
+
+class Ending(enum.Enum):
+    """How the peer's side of a connection has ended."""
+
+    #: close_notify arrived (RFC 8446, section 6.1): everything was received
+    CLEAN = "clean"
+    #: the transport ended without close_notify: something may be missing
+    TRUNCATED = "truncated"
+    #: the connection was reset, or an error ended it
+    ABORTED = "aborted"
+    #: the peer did not do what was due in time
+    TIMED_OUT = "timed out"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The OpenSSL that a backend was built against, or runs on."""
+
+    #: OpenSSL's version number (*OPENSSL_VERSION_NUMBER(3)*)
+    number: int
+    #: OpenSSL's own words, such as ``"OpenSSL 3.0.19 27 Jan 2026"``
+    text: str
+
+    @property
+    def release(self) -> tuple[int, int, int]:
+        """``(major, minor, patch)``, such as ``(3, 0, 19)`` or ``(1, 1, 1)``."""
+        number = self.number
+        if number >> 28 < 3:
+            return number >> 28, number >> 20 & 0xFF, number >> 12 & 0xFF
+        return number >> 28, number >> 20 & 0xFF, number >> 4 & 0xFF
+
+
+@dataclass(frozen=True, slots=True)
+class CipherInfo:
+    """The cipher in force (*SSL_get_current_cipher(3)*)."""
+
+    #: OpenSSL's name
+    name: str
+    #: the standard's name, such as ``"TLS_AES_256_GCM_SHA384"``
+    standard_name: str
+    #: the protocol that introduced it, such as ``"TLSv1.3"``
+    protocol: str
+    #: secret bits
+    bits: int
