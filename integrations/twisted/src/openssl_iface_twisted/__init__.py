@@ -1,0 +1,3 @@
+"""TLS for Twisted, on any backend of :mod:`openssl_iface`."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""The plugins that this distribution gives to Twisted: instances, and nothing else."""
+
+from __future__ import annotations
