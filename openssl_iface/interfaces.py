@@ -12,7 +12,6 @@ message names the argument, and nothing has changed then.
 """
 
 # zope.interface methods have no self.
-# ruff: noqa: N805
 # mypy: disable-error-code="no-self-argument,no-method-argument"
 
 from __future__ import annotations
@@ -279,7 +278,9 @@ class IConnection(Interface):
     handshake_done = Attribute("Whether the first handshake is complete (bool).")
     ended = Attribute("How the peer's side ended: an ``Ending``, or ``None`` while it is open.")
     close_sent = Attribute("Whether our close_notify has left this side (bool).")
-    queued = Attribute("Bytes accepted by ``event_write`` or made by the engine that have not left yet (int).")
+    queued = Attribute(
+        "Bytes accepted by ``event_write`` or made by the engine that have not left yet (int)."
+    )
 
     def event_read():
         """The descriptor is readable: read it once and do everything that can be done.
@@ -485,7 +486,7 @@ class IBackend(Interface):
     name = Attribute("The entry point's name (text).")
     built = Attribute("The OpenSSL that the backend was built against (a ``Version``).")
     running = Attribute("The OpenSSL that it runs on (a ``Version``).")
-    capabilities = Attribute("What this OpenSSL can do: a frozenset of names, such as ``\"tls1_3\"``.")
+    capabilities = Attribute('What this OpenSSL can do: a frozenset of names, such as ``"tls1_3"``.')
 
     Context = Attribute("Makes an IContext from a method constant.")
     Connection = Attribute("Makes an IConnection from an IContext and a socket, or ``None``.")
