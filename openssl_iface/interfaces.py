@@ -11,9 +11,6 @@ in bytes and a time in seconds, unless stated.  Every method may raise
 message names the argument, and nothing has changed then.
 """
 
-# zope.interface methods have no self.
-# mypy: disable-error-code="no-self-argument,no-method-argument"
-
 from __future__ import annotations
 
 from zope.interface import Attribute, Interface

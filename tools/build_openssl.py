@@ -86,8 +86,8 @@ def run(command: list[str], *, cwd: Path | None = None, log: Path | None = None)
             raise BuildError(f"{' '.join(command[:3])} failed: {done.stderr.strip()[-600:]}")
         return done.stdout
     with log.open("a") as stream:
-        done = subprocess.run(command, cwd=cwd, stdout=stream, stderr=subprocess.STDOUT)
-    if done.returncode:
+        status = subprocess.run(command, cwd=cwd, stdout=stream, stderr=subprocess.STDOUT).returncode
+    if status:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:])
         raise BuildError(f"{' '.join(command[:3])} failed; the end of {log}:\n{tail}")
     return ""
