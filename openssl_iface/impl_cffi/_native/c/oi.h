@@ -37,6 +37,10 @@
 #include <openssl/core_names.h>
 #include <openssl/params.h>
 #include <openssl/provider.h>
+#else
+/* so that prototypes of what OpenSSL 3.0 brought can be declared */
+typedef struct ossl_lib_ctx_st OSSL_LIB_CTX;
+typedef struct ossl_provider_st OSSL_PROVIDER;
 #endif
 
 /* ---- errors.c ---------------------------------------------------------- */
@@ -59,5 +63,23 @@ void oi_drain_errors(oi_errors *into);
 
 /* Leave "NAME needs REQUIREMENT, this is OpenSSL X" in the error queue. */
 void oi_missing(const char *name, const char *requirement);
+
+/* ---- passphrase.c ------------------------------------------------------ */
+
+typedef struct {
+  const char *data; /* NULL: refuse */
+  int size;
+  int asked; /* set when OpenSSL has asked */
+} oi_passphrase;
+
+/* A pem_password_cb; userdata is an oi_passphrase, or NULL to refuse. */
+int oi_passphrase_answer(char *buffer, int size, int writing, void *userdata);
+
+/* ---- extension.c ------------------------------------------------------- */
+
+/* An extension from OpenSSL's config syntax (x509v3_config(5)), with no config
+ * file behind it: a reference to a section is an error. */
+X509_EXTENSION *oi_extension(const char *name, const char *value, X509 *subject, X509 *issuer,
+                             X509_REQ *request);
 
 #endif
