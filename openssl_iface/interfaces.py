@@ -19,6 +19,7 @@ __all__ = [
     "IBackend",
     "IConnection",
     "IContext",
+    "IRandom",
     "ISession",
 ]
 
@@ -26,6 +27,53 @@ __all__ = [
 # ---------------------------------------------------------------------------
 # crypto
 # ---------------------------------------------------------------------------
+
+
+# ---------------------------------------------------------------------------
+# rand
+# ---------------------------------------------------------------------------
+
+
+class IRandom(Interface):
+    """The random number generator of the process; it seeds itself (*RAND(7)*).
+
+    Every method may be called from several threads, and raises ``RandError`` for what cannot be
+    done.  On Windows there is also ``screen()``, which seeds the generator from the system.
+    """
+
+    def add(data, entropy):
+        """Mix in *data* (bytes) that hold *entropy* bytes of randomness (a number, not negative; more
+        than there are bytes counts as all of them)."""
+
+    def seed(data):
+        """Mix in *data* (bytes) that are random throughout."""
+
+    def status():
+        """1 if the generator has been seeded enough, else 0."""
+
+    def bytes(num_bytes):
+        """*num_bytes* random bytes, fit for keys (0 to 2**31 - 1)."""
+
+    def load_file(path, bytes):
+        """Mix in at most *bytes* bytes of a file; returns how many were read.
+
+        :param bytes: -1, the default, is all of a regular file, and 256 bytes of anything else.
+        """
+
+    def write_file(path):
+        """Write 1024 random bytes to a regular file that its owner alone can read, at any moment;
+        returns how many were written.  A directory, a symbolic link or a device is an error."""
+
+    def egd(path, bytes, *, timeout):
+        """Mix in what an entropy gathering daemon on a Unix socket gives; returns how many bytes.
+
+        :param bytes: how many to ask for, 255 if left out, at most 65536.
+        :param timeout: seconds, 10 if left out, or ``None`` to wait for ever.
+        :raises RandError: there is no daemon, it gave nothing, or it does not keep to the protocol.
+        """
+
+    def cleanup():
+        """Nothing, today: OpenSSL erases its generator when the process ends."""
 
 
 # ---------------------------------------------------------------------------
