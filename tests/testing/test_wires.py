@@ -175,8 +175,11 @@ def test_the_same_chaos_gives_the_same_pieces():
 @pytest.mark.parametrize("offset", [0, 5, 5000])
 def test_reset_after_some_bytes(offset):
     with SocketWire("tcp") as wire:
-        wire.a_to_b.reset(offset)
+        wire.a_to_b.hold()
         wire.a.sendall(DATA[:8000])
+        wire.a_to_b.wait_offered(8000)
+        wire.a_to_b.reset(offset)
+        wire.a_to_b.release()
         wire.a_to_b.wait_ended()
         wire.b.settimeout(30)
         got = b""
