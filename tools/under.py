@@ -34,8 +34,8 @@ def valgrind(command: list[str]) -> list[str]:
     os.environ["PYTHONMALLOC"] = "malloc"
     return [
         "valgrind", "--quiet", "--error-exitcode=97", "--exit-on-first-error=no", "--leak-check=no",
-        "--undef-value-errors=no", "--trace-children=no", "--num-callers=30", f"--suppressions={SUPPRESSIONS}",
-        *command,
+        "--undef-value-errors=no", "--trace-children=no", "--num-callers=30",
+        f"--suppressions={SUPPRESSIONS}", *command,
     ]  # fmt: skip
 
 
@@ -50,7 +50,7 @@ def main() -> int:
         print(f"under: {sys.argv[2]} is not in this environment", file=sys.stderr)
         return 2
     command = checkers[sys.argv[1]]([sys.executable, script, *sys.argv[3:]])
-    os.execvp(command[0], command)
+    return os.execvp(command[0], command)
 
 
 if __name__ == "__main__":
