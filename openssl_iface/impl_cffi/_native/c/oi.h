@@ -82,4 +82,24 @@ int oi_passphrase_answer(char *buffer, int size, int writing, void *userdata);
 X509_EXTENSION *oi_extension(const char *name, const char *value, X509 *subject, X509 *issuer,
                              X509_REQ *request);
 
+/* ---- pkcs.c ------------------------------------------------------------ */
+
+#ifndef ERR_R_UNSUPPORTED /* before 3.0 there is nothing that is known and yet missing */
+#define ERR_R_UNSUPPORTED 0
+#endif
+
+const ASN1_OBJECT *oi_pkcs7_type(const PKCS7 *message);
+int oi_pkcs7_complete(const PKCS7 *message);
+int oi_pkcs7_digests_typed(PKCS7 *message);
+STACK_OF(X509) *oi_pkcs7_certificates(const PKCS7 *message);
+void oi_pkcs7s_free(STACK_OF(PKCS7) *messages);
+void oi_bags_free(STACK_OF(PKCS12_SAFEBAG) *bags);
+int oi_pkcs12_complete(const unsigned char *file, long size);
+const ASN1_STRING *oi_bag_attribute(const PKCS12_SAFEBAG *bag, int nid, int type);
+
+/* How many rounds of key derivation a passphrase would be put through. */
+long oi_pkcs12_mac_work(PKCS12 *file);
+long oi_bag_work(const PKCS12_SAFEBAG *bag);
+long oi_pkcs7_work(const PKCS7 *message);
+
 #endif
