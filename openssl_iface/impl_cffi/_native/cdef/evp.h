@@ -54,6 +54,7 @@ typedef ... PKCS8_PRIV_KEY_INFO;
 typedef ... X509_SIG;
 PKCS8_PRIV_KEY_INFO *EVP_PKEY2PKCS8(const EVP_PKEY *);
 void PKCS8_PRIV_KEY_INFO_free(PKCS8_PRIV_KEY_INFO *);
+X509_SIG *d2i_X509_SIG(X509_SIG **, const unsigned char **, long);
 X509_SIG *PKCS8_encrypt(int, const EVP_CIPHER *, const char *, int, unsigned char *, int, int,
                         PKCS8_PRIV_KEY_INFO *);
 int i2d_X509_SIG(const X509_SIG *, unsigned char **);

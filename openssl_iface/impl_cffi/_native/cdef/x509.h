@@ -19,6 +19,7 @@ ASN1_TIME *ASN1_TIME_new(void);
 void ASN1_TIME_free(ASN1_TIME *);
 int ASN1_TIME_set_string_X509(ASN1_TIME *, const char *);
 ASN1_TIME *ASN1_TIME_to_generalizedtime(const ASN1_TIME *, ASN1_TIME **);
+void ASN1_GENERALIZEDTIME_free(ASN1_TIME *);
 BIGNUM *BN_bin2bn(const unsigned char *, int, BIGNUM *);
 int BN_bn2bin(const BIGNUM *, unsigned char *);
 int BN_num_bytes(const BIGNUM *);

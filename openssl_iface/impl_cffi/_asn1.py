@@ -1,0 +1,164 @@
+"""ASN.1 values that certificates, requests and revocation lists have in common."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..errors import CryptoError
+from ._encoding import as_int, copy_bytes
+from ._errors import check, clear, fail, take
+from ._handles import own
+from ._native import ffi, lib
+
+# RFC 5280, section 4.1.2.2: serial numbers have at most 20 octets.
+SERIAL_OCTETS = 20
+
+_WHEN = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))", re.ASCII)
+
+
+def string_bytes(string: Any) -> bytes:
+    """The contents of any kind of ASN1_STRING, NULs and all."""
+    string = ffi.cast("ASN1_STRING *", string)
+    return copy_bytes(lib.ASN1_STRING_get0_data(string), lib.ASN1_STRING_length(string))
+
+
+def string_utf8(string: Any, message: str) -> bytes:
+    """The contents as UTF-8, whatever kind of character string it is."""
+    clear()
+    start = ffi.new("unsigned char **")
+    size = lib.ASN1_STRING_to_UTF8(start, string)
+    if size < 0:
+        fail(CryptoError, message)
+    try:
+        return copy_bytes(start[0], size)
+    finally:
+        lib.OPENSSL_free(start[0])
+
+
+def object_name(obj: Any, *, long: bool = False) -> str:
+    """OpenSSL's short (or long) name of an object identifier, or the number in dots."""
+    nid = lib.OBJ_obj2nid(obj)
+    if nid != lib.NID_undef:
+        name = lib.OBJ_nid2ln(nid) if long else lib.OBJ_nid2sn(nid)
+        if name != ffi.NULL:
+            return ffi.string(name).decode()
+    size = lib.OBJ_obj2txt(ffi.NULL, 0, obj, 1)
+    if size <= 0:
+        clear()
+        return ""
+    text = ffi.new("char[]", size + 1)
+    lib.OBJ_obj2txt(text, size + 1, obj, 1)
+    clear()
+    return ffi.string(text).decode()
+
+
+# -- integers ----------------------------------------------------------------
+
+
+def serial_from_int(value: Any, argument: str) -> Any:
+    """An owned ASN1_INTEGER for a serial number, which may be negative.
+
+    :raises ValueError: it needs more than 20 octets.
+    """
+    limit = 1 << (8 * SERIAL_OCTETS - 1)
+    number = as_int(value, argument, -limit, limit - 1)
+    magnitude = abs(number).to_bytes(SERIAL_OCTETS, "big")
+    big = own(lib.BN_bin2bn(magnitude, len(magnitude), ffi.NULL), lib.BN_free)
+    lib.BN_set_negative(big, number < 0)
+    return own(lib.BN_to_ASN1_INTEGER(big, ffi.NULL), lib.ASN1_INTEGER_free)
+
+
+def integer_to_int(integer: Any) -> int:
+    """An ASN1_INTEGER of any size."""
+    big = own(lib.ASN1_INTEGER_to_BN(integer, ffi.NULL), lib.BN_free)
+    size = lib.BN_num_bytes(big)
+    magnitude = ffi.new("unsigned char[]", size + 1)
+    lib.BN_bn2bin(big, magnitude)
+    number = int.from_bytes(ffi.buffer(magnitude, size), "big")
+    return -number if lib.BN_is_negative(big) else number
+
+
+# -- times -------------------------------------------------------------------
+
+
+def as_time(when: Any, argument: str) -> datetime:
+    """A time in UTC from the manual's form, or from a datetime (a naive one is UTC).
+
+    :param when: ``b"YYYYMMDDhhmmssZ"``, or with ``+hhmm`` or ``-hhmm`` for the ``Z``; bytes or text.
+    """
+    if isinstance(when, datetime):
+        moment = when if when.tzinfo else when.replace(tzinfo=UTC)
+    else:
+        if isinstance(when, str):
+            when = when.encode("utf-8", "replace")
+        if not isinstance(when, bytes):
+            raise TypeError(f"{argument}: bytes or a datetime expected, not {type(when).__name__}")
+        match = _WHEN.fullmatch(when)
+        if match is None:
+            raise ValueError(f"{argument}: not of the form YYYYMMDDhhmmssZ: {when!r}")
+        try:
+            moment = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=UTC)  # type: ignore[arg-type,misc]
+        except ValueError as error:
+            raise ValueError(f"{argument}: {error}: {when!r}") from None
+        sign, hours, minutes = match.groups()[6:]
+        if sign:
+            away = timedelta(hours=int(hours), minutes=int(minutes))
+            moment = shift(moment, -away if sign == b"+" else away, argument)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{argument}: {error}") from None
+
+
+def shift(moment: datetime, by: timedelta, argument: str) -> datetime:
+    """*moment* + *by*, within the years 1 to 9999."""
+    try:
+        return moment + by
+    except OverflowError:
+        raise ValueError(f"{argument}: beyond the year 9999, or before the year 1") from None
+
+
+def from_now(seconds: Any, argument: str) -> datetime:
+    """The time *seconds* from now."""
+    number = as_int(seconds, argument)
+    try:
+        by = timedelta(seconds=number)
+    except OverflowError:
+        raise ValueError(f"{argument}: beyond the year 9999, or before the year 1") from None
+    return shift(datetime.now(UTC), by, argument)
+
+
+def format_time(moment: datetime) -> bytes:
+    """``b"YYYYMMDDhhmmssZ"`` for a time in UTC."""
+    # strftime's %Y does not pad on every system
+    return f"{moment.year:04}{moment:%m%d%H%M%S}Z".encode()
+
+
+def time_from_datetime(moment: datetime, argument: str) -> Any:
+    """An owned ASN1_TIME: UTCTime until 2049, GeneralizedTime from 2050 on (RFC 5280, section 4.1.2.5)."""
+    time = own(lib.ASN1_TIME_new(), lib.ASN1_TIME_free)
+    check(lib.ASN1_TIME_set_string_X509(time, format_time(moment)), argument)
+    return time
+
+
+def time_to_bytes(time: Any, what: str) -> bytes | None:
+    """``b"YYYYMMDDhhmmssZ"`` of an ASN1_TIME; None if it was never set."""
+    if time == ffi.NULL or not string_bytes(time):
+        return None
+    clear()
+    general = own(
+        lib.ASN1_TIME_to_generalizedtime(time, ffi.NULL), lib.ASN1_GENERALIZEDTIME_free, f"{what}: not a time"
+    )
+    return string_bytes(general)
+
+
+def datetime_from_bytes(when: bytes | None, what: str) -> datetime | None:
+    """What :func:`time_to_bytes` gives, as an aware datetime."""
+    if when is None:
+        return None
+    try:
+        return as_time(when, what)
+    except ValueError as error:
+        raise take(CryptoError, str(error)) from None

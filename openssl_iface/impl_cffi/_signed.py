@@ -1,0 +1,164 @@
+"""What certificates, requests and revocation lists have in common: a body under a signature.
+
+The handle of an object that was loaded or signed is *sealed*: it is never changed,
+for a store, a context or a connection may hold it too, and other threads read it.
+The first modification makes a copy, and goes on with that.  A handle that is not
+sealed is our own alone, and read and changed under the object's lock.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Self
+
+from ..errors import CryptoError
+from ._encoding import Codec, as_instance, to_der
+from ._errors import check, clear, take
+from ._handles import own
+from ._native import ffi, lib
+from .name import X509Name, copy_name
+from .pkey import PKey, signing_digest
+
+
+class Signed:
+    """The common part; each subclass says which functions of OpenSSL are its own."""
+
+    _codec: ClassVar[Codec]
+    _new: ClassVar[Callable[[], Any]]
+    _dup: ClassVar[Callable[[Any], Any]]
+    _refresh: ClassVar[Callable[[Any, Any], int]]
+    _sign: ClassVar[Callable[[Any, Any, Any], int]]
+    _verify: ClassVar[Callable[[Any, Any], int]]
+
+    _raw: Any
+    _sealed: bool
+    _lock: Any
+    _names: dict[str, weakref.ref[X509Name]]
+
+    def __init__(self) -> None:
+        self._setup(own(type(self)._new(), self._codec.free), sealed=False)
+
+    def _setup(self, handle: Any, *, sealed: bool) -> None:
+        self._raw = handle
+        self._sealed = sealed
+        self._lock = threading.RLock()
+        self._names = {}
+
+    @classmethod
+    def _from_raw(cls, pointer: Any) -> Self:
+        """Wrap an owned handle of a complete object; it is never changed."""
+        made = cls.__new__(cls)
+        made._setup(pointer, sealed=True)
+        return made
+
+    @contextmanager
+    def _writing(self) -> Iterator[Any]:
+        """A handle to change, which counts when the block has ended well."""
+        with self._lock:
+            handle = self._raw
+            if self._sealed:
+                clear()
+                handle = own(type(self)._dup(handle), self._codec.free, f"this {self._codec.what}: no copy")
+            clear()
+            yield handle
+            # OpenSSL before 3.0 goes on to write what it has read once, if it is
+            # not told; an object that is not complete yet is no error here.
+            type(self)._refresh(handle, ffi.NULL)
+            clear()
+            self._raw = handle
+            self._sealed = False
+
+    @contextmanager
+    def _reading(self) -> Iterator[Any]:
+        """The handle, which nobody changes meanwhile."""
+        with self._lock:
+            yield self._raw
+
+    def _get_name(
+        self, which: str, getter: Callable[[Any], Any], setter: Callable[[Any, Any], int]
+    ) -> X509Name:
+        """The live name *which*; the same object as long as somebody has it."""
+        with self._lock:
+            reference = self._names.get(which)
+            name = reference() if reference is not None else None
+            if name is None:
+                pointer = getter(self._raw)
+                if pointer == ffi.NULL:
+                    handle = own(lib.X509_NAME_new(), lib.X509_NAME_free)
+                else:
+                    handle = copy_name(pointer)
+
+                def write(changed: Any) -> None:
+                    with self._writing() as raw:
+                        check(setter(raw, changed), which)
+
+                name = X509Name._from_raw(handle, write)
+                self._names[which] = weakref.ref(name)
+            return name
+
+    def _set_name(self, which: str, setter: Callable[[Any, Any], int], name: Any) -> None:
+        handle = as_instance(name, X509Name, which)._name
+        with self._lock:
+            reference = self._names.get(which)
+            old = reference() if reference is not None else None
+            if old is not None and old._name is handle:
+                return
+            with self._writing() as raw:
+                check(setter(raw, handle), which)
+            self._names.pop(which, None)
+        if old is not None:
+            old._detach()
+
+    def sign(self, pkey: PKey, digest: str | bytes | None = None) -> None:
+        key = as_instance(pkey, PKey, "pkey")._need_private("pkey")
+        method = signing_digest(key, digest)
+        with self._lock:
+            with self._writing() as raw:
+                self._before_signing(raw)
+                check(type(self)._sign(raw, key, method), self._sign_message(pkey, digest))
+            # A fresh copy has none of the digests and flags that OpenSSL keeps with
+            # an object that it has looked at before.
+            self._raw = own(type(self)._dup(self._raw), self._codec.free)
+            self._sealed = True
+        clear()
+
+    def _before_signing(self, raw: Any) -> None:
+        """What a subclass sees to when everything is there."""
+
+    def _sign_message(self, pkey: PKey, digest: Any) -> str:
+        if digest is not None and signing_digest(pkey._pkey, None) == ffi.NULL:
+            return f"digest: {pkey.algorithm} keys sign without a separate digest: pass None"
+        return f"this {self._codec.what} cannot be signed with pkey and digest {digest!r}"
+
+    def _check_signature(self, pkey: Any) -> None:
+        key = as_instance(pkey, PKey, "pkey")._need("pkey")
+        with self._reading() as raw:
+            clear()
+            if type(self)._verify(raw, key) <= 0:
+                raise take(CryptoError, f"pkey: the signature of this {self._codec.what} is not of this key")
+            clear()
+
+    def _der(self) -> bytes:
+        with self._reading() as raw:
+            return to_der(self._codec.i2d, raw, f"this {self._codec.what} is not complete")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, type(self)):
+            return NotImplemented
+        if self is other:
+            return True
+        return self._sealed and other._sealed and self._der() == other._der()
+
+    def __hash__(self) -> int:
+        return hash(self._der()) if self._sealed else id(self)
+
+    def _dump(self, filetype: Any, argument: str) -> bytes:
+        with self._reading() as raw:
+            return self._codec.dump(filetype, raw, argument)
+
+    @classmethod
+    def _load(cls, filetype: Any, buffer: Any) -> Self:
+        return cls._from_raw(cls._codec.load(filetype, buffer))
