@@ -40,6 +40,7 @@ Kind = Literal["tcp", "unix"]
 
 # The least that Linux grants for either buffer, and what it makes of any smaller number.
 _TINY = 1
+_SEGMENT = 536
 # How often an exact wire looks whether the receiver has read, in seconds; the kernel cannot tell us.
 _GLANCE = 0.001
 _READ = 65536
@@ -50,6 +51,10 @@ def shrink_buffers(sock: socket.socket) -> None:
 
     For TCP, do it before ``connect`` or ``listen``: the window is agreed on there.
     """
+    if sock.family in (socket.AF_INET, socket.AF_INET6):
+        # A window below one segment (64 KiB on the loopback device) moves by the kernel's probe timer
+        # alone, which waits for minutes in the end.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, _SEGMENT)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _TINY)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _TINY)
 
