@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -53,3 +55,27 @@ def pytest_sessionstart() -> None:
     wanted = tuple(int(part) for part in EXPECTED.split(".")) if EXPECTED else ()
     if running.release[: len(wanted)] != wanted:
         raise pytest.UsageError(f"OpenSSL {EXPECTED} was chosen, but {running.text} is running")
+
+
+def in_a_directory_of_its_own(namespace: dict[str, object]) -> None:
+    namespace["_directory"] = directory = tempfile.TemporaryDirectory(prefix="openssl-iface-page-")
+    namespace["_before"] = Path.cwd()
+    os.chdir(directory.name)
+
+
+def back_again(namespace: dict[str, object]) -> None:
+    os.chdir(namespace["_before"])  # type: ignore[arg-type]
+    namespace["_directory"].cleanup()  # type: ignore[attr-defined]
+
+
+if INSTALLED:
+    from sybil import Sybil
+    from sybil.parsers.myst import PythonCodeBlockParser, SkipParser
+
+    # The blocks of a page run one after another, in one namespace.
+    pytest_collect_file = Sybil(
+        parsers=[PythonCodeBlockParser(), SkipParser()],
+        patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+        setup=in_a_directory_of_its_own,
+        teardown=back_again,
+    ).pytest()
