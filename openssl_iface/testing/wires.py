@@ -280,6 +280,9 @@ class Relay:
         with contextlib.suppress(BlockingIOError):
             while os.read(self._wake_read, 4096):
                 pass
+        # What was said before the pipe was emptied must be looked at after it.
+        if self._stop:
+            return
         # Every attempt, so that neither direction waits for the other.
         moved = [step(way) for way in self._directions for step in (self._take, self._give)]
         if any(moved):
