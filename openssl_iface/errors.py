@@ -5,6 +5,7 @@ they are three leaves of one root::
 
     OpenSSLError                    what every one of them is
       CryptoError                   crypto.Error
+        X509StoreContextError       a chain was refused by a store
       RandError                     rand.Error
       Error                         SSL.Error
         ZeroReturnError             a clean end: close_notify has arrived
@@ -43,6 +44,7 @@ __all__ = [
     "WantVerificationError",
     "WantWriteError",
     "WantX509LookupError",
+    "X509StoreContextError",
     "ZeroReturnError",
 ]
 
@@ -106,6 +108,30 @@ class OpenSSLError(Exception):
 
 class CryptoError(OpenSSLError):
     """``crypto.Error``: a key, a certificate or another object could not be used."""
+
+
+class X509StoreContextError(CryptoError):
+    """A certificate was refused by a store: ``args`` is ``(message,)``.
+
+    :ivar errors: ``[code, depth, text]``: the number of OpenSSL's verdict
+        (``X509_V_ERR_...``, *X509_STORE_CTX_get_error(3)*), where in the chain (0
+        is the certificate that was to be verified), and the verdict in words.
+    :ivar certificate: the certificate concerned (an ``IX509``), or ``None``.
+    """
+
+    def __init__(self, message: str, errors: list[Any], certificate: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.errors = errors
+        self.certificate = certificate
+
+    @property
+    def verify_code(self) -> int:
+        return int(self.errors[0])
+
+    @property
+    def depth(self) -> int:
+        return int(self.errors[1])
 
 
 class RandError(OpenSSLError):

@@ -9,15 +9,18 @@ import enum
 from dataclasses import dataclass
 
 __all__ = [
+    "CRLReason",
     "EVENT_SIZE",
     "CipherInfo",
     "Ending",
     "FileType",
     "KeyType",
     "ProtocolVersion",
+    "StorePurpose",
     "VerifyMode",
     "Version",
     "Want",
+    "X509StoreFlags",
 ]
 
 # The most plaintext that one event gives, and the most that is read from a
@@ -50,6 +53,58 @@ class KeyType(enum.IntEnum):
     X448 = 1035
     ED25519 = 1087
     ED448 = 1088
+
+
+class CRLReason(enum.IntEnum):
+    """Why a certificate was revoked (RFC 5280, section 5.3.1)."""
+
+    UNSPECIFIED = 0
+    KEY_COMPROMISE = 1
+    CA_COMPROMISE = 2
+    AFFILIATION_CHANGED = 3
+    SUPERSEDED = 4
+    CESSATION_OF_OPERATION = 5
+    CERTIFICATE_HOLD = 6
+    REMOVE_FROM_CRL = 8
+    PRIVILEGE_WITHDRAWN = 9
+    AA_COMPROMISE = 10
+
+
+class X509StoreFlags(enum.IntFlag):
+    """How chains are verified (*X509_VERIFY_PARAM_set_flags(3)*)."""
+
+    CRL_CHECK = 0x4
+    CRL_CHECK_ALL = 0x8
+    IGNORE_CRITICAL = 0x10
+    X509_STRICT = 0x20
+    ALLOW_PROXY_CERTS = 0x40
+    POLICY_CHECK = 0x80
+    EXPLICIT_POLICY = 0x100
+    INHIBIT_ANY = 0x200
+    INHIBIT_MAP = 0x400
+    NOTIFY_POLICY = 0x800
+    EXTENDED_CRL_SUPPORT = 0x1000
+    USE_DELTAS = 0x2000
+    CHECK_SS_SIGNATURE = 0x4000
+    TRUSTED_FIRST = 0x8000
+    PARTIAL_CHAIN = 0x80000
+    NO_ALT_CHAINS = 0x100000
+    NO_CHECK_TIME = 0x200000
+
+
+class StorePurpose(enum.IntEnum):
+    """What a certificate is verified for (``X509_PURPOSE_...``, *X509_check_purpose(3)*)."""
+
+    SSL_CLIENT = 1
+    SSL_SERVER = 2
+    NS_SSL_SERVER = 3
+    SMIME_SIGN = 4
+    SMIME_ENCRYPT = 5
+    CRL_SIGN = 6
+    ANY = 7
+    OCSP_HELPER = 8
+    TIMESTAMP_SIGN = 9
+    CODE_SIGN = 10
 
 
 class ProtocolVersion(enum.IntEnum):

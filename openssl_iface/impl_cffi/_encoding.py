@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import CryptoError
 from ..values import FileType
-from ._errors import check, clear, fail, take
+from ._errors import check, clear, fail, is_end_of_pem, take
 from ._handles import own
 from ._native import ffi, lib
 
@@ -151,7 +151,7 @@ def read_pem(label: bytes, data: bytes, message: str) -> Iterator[tuple[bytes, b
         found = ffi.new("char **")
         if not lib.PEM_bytes_read_bio(start, size, found, label, bio, ANSWER, ffi.NULL):
             error = take(CryptoError, message)
-            if error.codes and _is_no_start_line(error.codes[-1]):
+            if is_end_of_pem(error):
                 return
             raise error
         try:
@@ -160,10 +160,6 @@ def read_pem(label: bytes, data: bytes, message: str) -> Iterator[tuple[bytes, b
             lib.OPENSSL_free(start[0])
             lib.OPENSSL_free(found[0])
         yield block
-
-
-def _is_no_start_line(code: int) -> bool:
-    return lib.ERR_GET_LIB(code) == lib.ERR_LIB_PEM and lib.ERR_GET_REASON(code) == lib.PEM_R_NO_START_LINE
 
 
 # -- objects -----------------------------------------------------------------

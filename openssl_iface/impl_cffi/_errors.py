@@ -79,3 +79,11 @@ def check(result: T, message: str = "", kind: type[OpenSSLError] = CryptoError) 
     elif result != ffi.NULL:
         return result
     raise take(kind, message)
+
+
+def is_end_of_pem(error: OpenSSLError) -> bool:
+    """Whether a reader of PEM failed because there is no further block."""
+    if not error.codes:
+        return False
+    code = error.codes[-1]
+    return lib.ERR_GET_LIB(code) == lib.ERR_LIB_PEM and lib.ERR_GET_REASON(code) == lib.PEM_R_NO_START_LINE

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from ..errors import CryptoError
+from ._asn1 import object_name
 from ._encoding import Codec, as_instance, to_der
 from ._errors import check, clear, take
 from ._handles import own
@@ -103,16 +104,20 @@ class Signed:
         handle = as_instance(name, X509Name, which)._name
         with self._lock:
             reference = self._names.get(which)
-            old = reference() if reference is not None else None
-            if old is not None and old._name is handle:
+            if reference is not None and reference() is name:
                 return
             with self._writing() as raw:
                 check(setter(raw, handle), which)
-            self._names.pop(which, None)
+            self._forget_name(which)
+
+    def _forget_name(self, which: str) -> None:
+        """Another name has taken its place: the one given out stands alone from here on."""
+        reference = self._names.pop(which, None)
+        old = reference() if reference is not None else None
         if old is not None:
             old._detach()
 
-    def sign(self, pkey: PKey, digest: str | bytes | None = None) -> None:
+    def _sign_with(self, pkey: PKey, digest: str | bytes | None) -> None:
         key = as_instance(pkey, PKey, "pkey")._need_private("pkey")
         method = signing_digest(key, digest)
         with self._lock:
@@ -140,6 +145,31 @@ class Signed:
             if type(self)._verify(raw, key) <= 0:
                 raise take(CryptoError, f"pkey: the signature of this {self._codec.what} is not of this key")
             clear()
+
+    def _whole(self, argument: str) -> Any:
+        """A handle that is never changed, to be shared with OpenSSL's own structures.
+
+        :raises CryptoError: the object is not complete.
+        """
+        with self._reading() as raw:
+            if self._sealed:
+                return raw
+            clear()
+            return own(
+                type(self)._dup(raw), self._codec.free, f"{argument}: this {self._codec.what} is not complete"
+            )
+
+    def _signature_name(self, get: Callable[[Any, Any], None]) -> bytes:
+        """The signature algorithm, in OpenSSL's words; *get* finds it."""
+        algorithm = ffi.new("const X509_ALGOR **")
+        kind = ffi.new("const ASN1_OBJECT **")
+        with self._reading() as raw:
+            get(raw, algorithm)
+            lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm[0])
+            name = object_name(kind[0], long=True) if kind[0] != ffi.NULL else ""
+        if name in ("", "undefined"):
+            raise ValueError(f"this {self._codec.what} has no signature yet")
+        return name.encode()
 
     def _der(self) -> bytes:
         with self._reading() as raw:

@@ -14,7 +14,6 @@ from ._asn1 import (
     format_time,
     from_now,
     integer_to_int,
-    object_name,
     serial_from_int,
     time_from_datetime,
     time_to_bytes,
@@ -108,15 +107,7 @@ class X509(Signed):
             check(lib.X509_set_pubkey(raw, key), "pkey: cannot be used in a certificate")
 
     def get_signature_algorithm(self) -> bytes:
-        with self._reading() as raw:
-            algorithm = ffi.new("const X509_ALGOR **")
-            lib.X509_get0_signature(ffi.NULL, algorithm, raw)
-            kind = ffi.new("const ASN1_OBJECT **")
-            lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm[0])
-            name = object_name(kind[0], long=True) if kind[0] != ffi.NULL else ""
-        if name in ("", "undefined"):
-            raise ValueError("this certificate has no signature yet")
-        return name.encode()
+        return self._signature_name(lambda raw, found: lib.X509_get0_signature(ffi.NULL, found, raw))
 
     # -- validity ------------------------------------------------------------
 
@@ -203,6 +194,9 @@ class X509(Signed):
         return general_names(names) if names is not None else []
 
     # -- the signature -------------------------------------------------------
+
+    def sign(self, pkey: PKey, digest: str | bytes | None = None) -> None:
+        self._sign_with(pkey, digest)
 
     def _before_signing(self, raw: Any) -> None:
         if lib.X509_get_ext_count(raw) and lib.X509_get_version(raw) < VERSION_3:
