@@ -36,7 +36,8 @@ def test_only_the_backend_calls_openssl(path: Path) -> None:
 
 @pytest.mark.parametrize("path", sorted(BACKEND.rglob("*.py")), ids=name)
 def test_only_one_module_reads_the_error_queue(path: Path) -> None:
-    readers = {attribute for attribute in attributes_of(path, "lib") if attribute.startswith("ERR_")}
+    # ERR_GET_REASON and its like take a code apart; they read no queue.
+    readers = {attribute for attribute in attributes_of(path, "lib") if re.match("ERR_[a-z]", attribute)}
     assert path.name == "_errors.py" or not readers
 
 

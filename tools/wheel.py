@@ -108,9 +108,7 @@ def install(wheels: Path) -> None:
     stamp.unlink(missing_ok=True)
     pip = [sys.executable, "-m", "pip"]
     # pip takes a wheel of a version that is installed already for done.
-    subprocess.run(
-        [*pip, "uninstall", "--quiet", "--yes", "openssl-iface", "openssl-iface-twisted"], check=True
-    )
+    subprocess.run([*pip, "uninstall", "-qq", "--yes", "openssl-iface", "openssl-iface-twisted"], check=True)
     core, twisted = sorted(wheels.glob("*.whl"))
     subprocess.run([*pip, "install", "--quiet", str(core), f"{twisted}[cli]"], check=True)
     stamp.write_text(str(wheels))
