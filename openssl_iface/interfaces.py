@@ -17,16 +17,489 @@ from zope.interface import Attribute, Interface
 
 __all__ = [
     "IBackend",
+    "ICRL",
     "IConnection",
     "IContext",
+    "ICrypto",
+    "IPKey",
     "IRandom",
+    "IRevoked",
     "ISession",
+    "IX509",
+    "IX509Extension",
+    "IX509Name",
+    "IX509Req",
+    "IX509Store",
+    "IX509StoreContext",
 ]
 
 
 # ---------------------------------------------------------------------------
 # crypto
 # ---------------------------------------------------------------------------
+
+
+class IPKey(Interface):
+    """A key: a private one with its public half, a public one alone, or nothing yet.
+
+    A key may be used by several threads.  Two keys are equal when their public halves are.
+    """
+
+    algorithm = Attribute('``"RSA"``, ``"EC"``, ``"ED25519"``, ``"ML-DSA-65"`` ... (text; ``""`` if empty).')
+
+    def generate_key(type, bits=0, *, curve=None):
+        """Make a new key, in place of what was there.
+
+        Other threads run meanwhile.  What a signal's handler raises (Ctrl-C: KeyboardInterrupt)
+        ends the generation and comes out of here; the old key is still there then, as it is after
+        every error.
+
+        :param type: a ``TYPE_`` constant (a ``KeyType``), or a name: ``"RSA"``, ``"ED25519"``,
+            ``"ML-DSA-65"`` ...
+        :param bits: the size for RSA (512 to 16384), DSA (to 10000) and EC (the NIST curve of that size).
+        :param curve: for EC, instead of *bits*: the name of a curve, or what ``get_elliptic_curve`` gives.
+        :raises CryptoError: this OpenSSL makes no such keys, or none of that size.
+        """
+
+    def bits():
+        """The size (*EVP_PKEY_get_bits(3)*; int, 0 if empty)."""
+
+    def type():
+        """A ``TYPE_`` constant (a ``KeyType``), or OpenSSL's object number of the algorithm; 0 if empty."""
+
+    def check():
+        """True if the private key is sound (*EVP_PKEY_check(3)*).
+
+        :raises CryptoError: it is not, there is none, or this OpenSSL cannot check its type.
+        """
+
+    def to_cryptography_key():
+        """The same key as an object of ``cryptography`` (which must be installed), by DER."""
+
+
+class IX509Name(Interface):
+    """A distinguished name (RFC 5280, section 4.1.2.4).
+
+    Its parts are attributes, by OpenSSL's short or long names: ``countryName`` or ``C``,
+    ``stateOrProvinceName`` or ``ST``, ``localityName`` or ``L``, ``organizationName`` or ``O``,
+    ``organizationalUnitName`` or ``OU``, ``commonName`` or ``CN``, ``emailAddress``, and what else OpenSSL
+    knows; also the spellings ``country_name``, ``state_or_province``, ``SP``, ``locality``,
+    ``organization``, ``organizational_unit``, ``common_name`` and ``email``.  Reading gives text, or
+    ``None`` if there is no such part (the first one, if several).  Writing takes text (or bytes in UTF-8) and
+    puts the part at the end in place of the first of its kind; ``None`` takes it out.  An unknown name is
+    an AttributeError; a value that is too long, of the wrong characters, or with a NUL in it is a
+    CryptoError, and nothing has changed.
+
+    A name that ``get_subject`` or ``get_issuer`` gave is live: writing to it changes the object that it came
+    from, which it keeps alive.  When that object gets another name, this one stands alone.
+
+    Names are compared as RFC 5280, section 7.1 has it (without regard to case and spacing), and ordered.
+    """
+
+    def hash():
+        """The number that ``openssl rehash`` names files by (int; *X509_NAME_hash(3)*)."""
+
+    def der():
+        """The name in DER (bytes)."""
+
+    def get_components():
+        """All parts in their order: a list of (short name or number in dots, value in UTF-8), both bytes."""
+
+
+class IX509Extension(Interface):
+    """One extension (RFC 5280, section 4.2).  It never changes.
+
+    Made from OpenSSL's config syntax (*x509v3_config(5)*): ``X509Extension("keyUsage", True,
+    "digitalSignature")``; there is no config file behind it, so a reference to a section is an error.
+    ``str()`` gives what OpenSSL prints.
+    """
+
+    def get_critical():
+        """1 if it is critical, else 0."""
+
+    def get_short_name():
+        """OpenSSL's short name, or the number in dots (bytes)."""
+
+    def get_data():
+        """The value in DER (bytes)."""
+
+
+class IX509(Interface):
+    """A certificate, or one in the making.
+
+    Setters check everything first: what fails has changed nothing.  A certificate that was given to a store
+    or a context is not changed there by what is done to this object later.
+    """
+
+    not_valid_before = Attribute("The beginning of its validity (an aware datetime), or ``None``.")
+    not_valid_after = Attribute("The end of its validity (an aware datetime), or ``None``.")
+
+    def get_version():
+        """The version field: 2 stands for version 3 (int)."""
+
+    def set_version(version):
+        """Set the version field (int)."""
+
+    def get_serial_number():
+        """The serial number (int, of any size)."""
+
+    def set_serial_number(serial):
+        """Set it (int; negative ones too).
+
+        :raises ValueError: it needs more than 20 octets (RFC 5280, section 4.1.2.2).
+        """
+
+    def get_subject():
+        """The subject: a live IX509Name, which stays valid when the certificate is gone."""
+
+    def set_subject(subject):
+        """Set the subject from a copy of an IX509Name."""
+
+    def get_issuer():
+        """The issuer: a live IX509Name, which stays valid when the certificate is gone."""
+
+    def set_issuer(issuer):
+        """Set the issuer from a copy of an IX509Name."""
+
+    def get_pubkey():
+        """The public key (an IPKey without a private half).
+
+        :raises CryptoError: there is none, or OpenSSL does not understand it.
+        """
+
+    def set_pubkey(pkey):
+        """Set the public key from an IPKey, private or not."""
+
+    def get_notBefore():
+        """The beginning of its validity: ``b"YYYYMMDDhhmmssZ"``, or ``None`` if it was not set."""
+
+    def get_notAfter():
+        """The end of its validity, in the same form."""
+
+    def set_notBefore(when):
+        """Set the beginning: ``b"YYYYMMDDhhmmssZ"``, the same with ``+hhmm`` or ``-hhmm`` for ``Z``
+        (bytes or text), or a datetime (a naive one is UTC).  Written as UTCTime until 2049 and as
+        GeneralizedTime from 2050 on (RFC 5280, section 4.1.2.5)."""
+
+    def set_notAfter(when):
+        """Set the end, in the same forms."""
+
+    def gmtime_adj_notBefore(amount):
+        """Set the beginning to *amount* seconds from now (int)."""
+
+    def gmtime_adj_notAfter(amount):
+        """Set the end to *amount* seconds from now (int)."""
+
+    def has_expired():
+        """Whether the end of its validity has passed (bool)."""
+
+    def add_extensions(extensions):
+        """Add IX509Extensions (iterable): all of them, or none."""
+
+    def get_extension_count():
+        """How many extensions it has (int)."""
+
+    def get_extension(index):
+        """One of them, from 0 (an IX509Extension).
+
+        :raises IndexError: there are not so many.
+        """
+
+    def get_extensions():
+        """All of them (list of IX509Extension)."""
+
+    def get_subject_alt_names():
+        """The names that it is for (RFC 5280, section 4.2.1.6), as the standard library's ssl shows them:
+        a list of ``("DNS", "example.org")``, ``("IP Address", "192.0.2.1")``, ``("email", ...)`` ...
+
+        :raises CryptoError: the extension is malformed, or there twice.
+        """
+
+    def get_signature_algorithm():
+        """OpenSSL's name of it, such as ``b"sha256WithRSAEncryption"``.
+
+        :raises ValueError: there is no signature yet.
+        """
+
+    def sign(pkey, digest=None):
+        """Sign it with a private key.
+
+        :param digest: such as ``"sha256"`` (text or bytes); ``None``: the key's own choice, which is needed
+            for keys without a separate digest (Ed25519, Ed448, ML-DSA), and is SHA-256 for others.
+        :raises ValueError: there is no such digest.
+        :raises CryptoError: the key cannot sign so, or is not private.
+        """
+
+    def verify(pkey):
+        """True if the key (an IPKey) signed it.
+
+        :raises CryptoError: it did not.
+        """
+
+    def digest(digest_name):
+        """The fingerprint: upper-case hex with colons (bytes)."""
+
+    def subject_name_hash():
+        """The number that ``openssl rehash`` names its file by (int)."""
+
+    def to_cryptography():
+        """The same as an object of ``cryptography`` (which must be installed), by DER."""
+
+
+class IX509Req(Interface):
+    """A certificate request (PKCS#10, RFC 2986), or one in the making."""
+
+    def get_version():
+        """The version field: 0 stands for version 1, the only one (int)."""
+
+    def set_version(version):
+        """Set the version field (int)."""
+
+    def get_subject():
+        """The subject: a live IX509Name."""
+
+    def set_subject(subject):
+        """Set the subject from a copy of an IX509Name."""
+
+    def get_pubkey():
+        """The public key (an IPKey without a private half)."""
+
+    def set_pubkey(pkey):
+        """Set the public key from an IPKey, private or not."""
+
+    def add_extensions(extensions):
+        """Ask for IX509Extensions (iterable): all of them, or none."""
+
+    def get_extensions():
+        """The extensions asked for (list of IX509Extension).
+
+        :raises CryptoError: they are malformed.
+        """
+
+    def get_signature_algorithm():
+        """OpenSSL's name of it (bytes)."""
+
+    def sign(pkey, digest=None):
+        """Sign it with a private key; the digest as for ``IX509.sign``."""
+
+    def verify(pkey):
+        """True if the key (an IPKey) signed it.
+
+        :raises CryptoError: it did not.
+        """
+
+    def to_cryptography():
+        """The same as an object of ``cryptography`` (which must be installed), by DER."""
+
+
+class IRevoked(Interface):
+    """One entry of a revocation list (RFC 5280, section 5.3)."""
+
+    def get_serial():
+        """The serial number of the revoked certificate: hex digits (bytes)."""
+
+    def set_serial(hex_str):
+        """Set it from hex digits (bytes or text), or an int; at most 20 octets."""
+
+    def get_rev_date():
+        """When it was revoked: ``b"YYYYMMDDhhmmssZ"``, or ``None`` if it was not set."""
+
+    def set_rev_date(when):
+        """Set it, in the forms of ``IX509.set_notBefore``."""
+
+    def get_reason():
+        """Why it was revoked, such as ``b"Key Compromise"``, or ``None``."""
+
+    def set_reason(reason):
+        """Set it: one of ``all_reasons()``, in any case and spacing; ``None`` takes it out."""
+
+    def all_reasons():
+        """The reasons that there are (list of bytes; RFC 5280, section 5.3.1)."""
+
+
+class ICRL(Interface):
+    """A revocation list (RFC 5280, section 5), or one in the making."""
+
+    def get_version():
+        """The version field: 1 stands for version 2 (int)."""
+
+    def set_version(version):
+        """Set the version field (int); signing sets it if there are extensions."""
+
+    def get_issuer():
+        """The issuer: a live IX509Name."""
+
+    def set_issuer(issuer):
+        """Set the issuer from a copy of an IX509Name; signing does so too."""
+
+    def get_lastUpdate():
+        """When it was issued: ``b"YYYYMMDDhhmmssZ"``, or ``None``."""
+
+    def get_nextUpdate():
+        """When the next one is due, in the same form."""
+
+    def set_lastUpdate(when):
+        """Set it, in the forms of ``IX509.set_notBefore``."""
+
+    def set_nextUpdate(when):
+        """Set it, in the same forms."""
+
+    def get_revoked():
+        """Copies of the entries (a tuple of IRevoked), or ``None`` if there is none."""
+
+    def add_revoked(revoked):
+        """Add a copy of an IRevoked."""
+
+    def get_extensions():
+        """Its extensions (list of IX509Extension)."""
+
+    def add_extensions(extensions):
+        """Add IX509Extensions (iterable): all of them, or none."""
+
+    def get_signature_algorithm():
+        """OpenSSL's name of it (bytes)."""
+
+    def sign(issuer_cert, issuer_key, digest=None):
+        """Take the issuer from a certificate, and sign: both, or neither.
+
+        The digest is as for ``IX509.sign``.
+        """
+
+    def verify(pkey):
+        """True if the key (an IPKey) signed it.
+
+        :raises CryptoError: it did not.
+        """
+
+    def export(cert, key, type=1, days=100, digest=None):
+        """Sign it as issued now and due again in *days* days, and give it as bytes in a ``FileType``."""
+
+    def to_cryptography():
+        """The same as an object of ``cryptography`` (which must be installed), by DER."""
+
+
+class IX509Store(Interface):
+    """Certificates that are trusted, and how chains to them are verified (*X509_STORE_new(3)*).
+
+    Several threads may use one.
+    """
+
+    def add_cert(cert):
+        """Trust an IX509.  One that is there already is no error."""
+
+    def add_crl(crl):
+        """Add an ICRL; it is looked at when the flags say so."""
+
+    def set_flags(flags):
+        """Add flags (``X509StoreFlags``)."""
+
+    def set_purpose(purpose):
+        """What the certificates must be good for (a ``StorePurpose``)."""
+
+    def set_time(vfy_time):
+        """Verify as at that time (a datetime; a naive one is UTC), not now."""
+
+    def load_locations(cafile, capath=None):
+        """Trust the certificates (and use the revocation lists) of a PEM file, or of a directory with
+        names by ``openssl rehash``, or of both (text, bytes or path, or ``None``)."""
+
+    def set_default_paths():
+        """Trust what the system trusts."""
+
+
+class IX509StoreContext(Interface):
+    """The verification of one certificate (*X509_verify_cert(3)*).
+
+    Made from an IX509Store, an IX509 and, optionally, others (iterable of IX509) that may stand between
+    it and what the store trusts.
+    """
+
+    def set_store(store):
+        """Use another store."""
+
+    def verify_certificate():
+        """Verify.
+
+        :raises X509StoreContextError: the certificate is refused; its ``errors`` is
+            ``[code, depth, text]``, its ``certificate`` the one concerned.
+        """
+
+    def get_verified_chain():
+        """Verify, and give the chain from the certificate up to the root (list of IX509)."""
+
+
+class ICrypto(Interface):
+    """The functions of the crypto module.
+
+    *type* is a ``FileType``: ``FILETYPE_PEM``, ``FILETYPE_ASN1`` (DER), and for dumps ``FILETYPE_TEXT``
+    too.  A buffer is bytes (or text).  Loaders take the first PEM block of the kind, whatever stands around
+    it, or exactly one DER structure; everything else is a CryptoError.  No function asks at a terminal.
+    """
+
+    def load_certificate(type, buffer):
+        """An IX509."""
+
+    def load_certificates(buffer):
+        """All certificates of a PEM file, in their order (list of IX509).
+
+        :raises CryptoError: there is none, or one of them is damaged.
+        """
+
+    def dump_certificate(type, cert):
+        """An IX509 as bytes."""
+
+    def load_certificate_request(type, buffer):
+        """An IX509Req."""
+
+    def dump_certificate_request(type, req):
+        """An IX509Req as bytes."""
+
+    def load_crl(type, buffer):
+        """An ICRL."""
+
+    def dump_crl(type, crl):
+        """An ICRL as bytes."""
+
+    def load_privatekey(type, buffer, passphrase=None):
+        """An IPKey with its private half, from PKCS#8 (RFC 5958) or the form of its algorithm.
+
+        :param passphrase: bytes (or text, in UTF-8) of at most 1024 bytes; or a callable, which is asked only
+            if the key is encrypted, once, with 0, and returns the same.  What it raises comes through.
+        :raises CryptoError: not a key; or it is encrypted and the passphrase is missing or wrong.
+        :raises ValueError: the passphrase is too long.
+        """
+
+    def dump_privatekey(type, pkey, cipher=None, passphrase=None):
+        """The private half as bytes: PKCS#8 in PEM, the form of its algorithm in DER.
+
+        :param cipher: OpenSSL's name of one, such as ``"aes256"``: encrypt, with PBES2 (RFC 8018) under
+            the passphrase.  For PEM only.
+        :param passphrase: as for ``load_privatekey``; a callable is called with 1.
+        """
+
+    def load_publickey(type, buffer):
+        """An IPKey without a private half, from a SubjectPublicKeyInfo (RFC 5280, section 4.1)."""
+
+    def dump_publickey(type, pkey):
+        """The public half as a SubjectPublicKeyInfo."""
+
+    def sign(pkey, data, digest=None):
+        """The signature of a private key over *data* (bytes); the digest as for ``IX509.sign``."""
+
+    def verify(cert, signature, data, digest=None):
+        """Check a signature of ``sign`` with an IX509 (or an IPKey).
+
+        :raises CryptoError: it does not match.
+        """
+
+    def get_elliptic_curves():
+        """The curves that this OpenSSL knows (a set of objects with a ``name``)."""
+
+    def get_elliptic_curve(name):
+        """The one of that name, OpenSSL's (``"prime256v1"``) or NIST's (``"P-256"``).
+
+        :raises ValueError: there is none.
+        """
 
 
 # ---------------------------------------------------------------------------

@@ -7,7 +7,10 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import ICRL, IRevoked
 from ..values import CRLReason, FileType
 from ._asn1 import as_time, from_now, integer_to_int, serial_from_int, time_from_datetime, time_to_bytes
 from ._encoding import Codec, as_bytes, as_filetype, as_instance, as_int
@@ -39,6 +42,7 @@ _REASONS = {
 _CODES = {spelling[0].lower(): code for code, spelling in _REASONS.items()}
 
 
+@implementer(IRevoked)
 class Revoked:
     """One entry of a revocation list; see ``IRevoked``."""
 
@@ -148,6 +152,7 @@ def _show(bio: Any, handle: Any) -> int:
     return lib.X509_CRL_print_ex(bio, handle, lib.XN_FLAG_ONELINE & ~lib.ASN1_STRFLGS_ESC_MSB)
 
 
+@implementer(ICRL)
 class CRL(Signed):
     """A revocation list, or one in the making; see ``ICRL``."""
 
@@ -327,10 +332,10 @@ def _clone(raw: Any) -> Any:
 
 
 def load_crl(type: int, buffer: Any) -> CRL:  # noqa: A002
-    """See ``IBackend.load_crl``."""
+    """See ``ICrypto.load_crl``."""
     return CRL._load(type, buffer)
 
 
 def dump_crl(type: int, crl: CRL) -> bytes:  # noqa: A002
-    """See ``IBackend.dump_crl``."""
+    """See ``ICrypto.dump_crl``."""
     return as_instance(crl, CRL, "crl")._dump(type, "crl")

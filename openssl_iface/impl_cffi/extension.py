@@ -7,7 +7,10 @@ import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import IX509Extension
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_name, written
 from ._errors import check, clear, take
@@ -15,6 +18,7 @@ from ._handles import own
 from ._native import ffi, lib
 
 
+@implementer(IX509Extension)
 class X509Extension:
     """One extension (RFC 5280, section 4.2); see ``IX509Extension``.  It never changes."""
 

@@ -13,7 +13,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import IX509Name
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_instance, from_der, to_der
 from ._errors import check, clear, take
@@ -47,6 +50,7 @@ def _number(attribute: str) -> int:
     return number
 
 
+@implementer(IX509Name)
 class X509Name:
     """A distinguished name (RFC 5280, section 4.1.2.4); see ``IX509Name``."""
 

@@ -16,7 +16,10 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import IPKey
 from ..values import FileType, KeyType
 from ._encoding import (
     ANSWER,
@@ -172,6 +175,7 @@ def _curve(bits: Any, curve: Any) -> str:
     return _CURVE_OF_BITS[number]
 
 
+@implementer(IPKey)
 class PKey:
     """A private key with its public half, or a public key alone, or nothing yet.
 
@@ -346,7 +350,7 @@ def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, what
 
 
 def load_privatekey(type: int, buffer: Any, passphrase: Passphrase | None = None) -> PKey:  # noqa: A002
-    """See ``IBackend.load_privatekey``."""
+    """See ``ICrypto.load_privatekey``."""
     kind = as_filetype(type)
     data = as_bytes(buffer, "buffer")
     _check_passphrase(passphrase)
@@ -370,7 +374,7 @@ def _is_encrypted(data: bytes) -> bool:
 
 
 def load_publickey(type: int, buffer: Any) -> PKey:  # noqa: A002
-    """See ``IBackend.load_publickey``."""
+    """See ``ICrypto.load_publickey``."""
     kind = as_filetype(type)
     data = as_bytes(buffer, "buffer")
     what = "buffer: not a public key"
@@ -405,7 +409,7 @@ def dump_privatekey(
     cipher: str | bytes | None = None,
     passphrase: Passphrase | None = None,
 ) -> bytes:
-    """See ``IBackend.dump_privatekey``."""
+    """See ``ICrypto.dump_privatekey``."""
     kind = as_filetype(type, text=True)
     as_instance(pkey, PKey, "pkey")
     handle = pkey._need_private("pkey")
@@ -430,7 +434,7 @@ def dump_privatekey(
 
 
 def dump_publickey(type: int, pkey: PKey) -> bytes:  # noqa: A002
-    """See ``IBackend.dump_publickey``."""
+    """See ``ICrypto.dump_publickey``."""
     kind = as_filetype(type, text=True)
     handle = as_instance(pkey, PKey, "pkey")._need("pkey")
     if kind is FileType.TEXT:
@@ -475,7 +479,7 @@ def signing_digest(handle: Any, digest: Any) -> Any:
 
 
 def sign(pkey: PKey, data: Any, digest: Any = None) -> bytes:
-    """See ``IBackend.sign``."""
+    """See ``ICrypto.sign``."""
     handle = as_instance(pkey, PKey, "pkey")._need_private("pkey")
     message = as_bytes(data, "data")
     method = signing_digest(handle, digest)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import IX509Req
 from ..values import FileType
 from ._encoding import Codec, as_instance, as_int, from_der, to_der
 from ._errors import check, clear
@@ -42,6 +45,7 @@ def _extensions(raw: Any) -> list[X509Extension]:
     ]
 
 
+@implementer(IX509Req)
 class X509Req(Signed):
     """A certificate request, or one in the making; see ``IX509Req``."""
 
@@ -147,10 +151,10 @@ class X509Req(Signed):
 
 
 def load_certificate_request(type: int, buffer: Any) -> X509Req:  # noqa: A002
-    """See ``IBackend.load_certificate_request``."""
+    """See ``ICrypto.load_certificate_request``."""
     return X509Req._load(type, buffer)
 
 
 def dump_certificate_request(type: int, req: X509Req) -> bytes:  # noqa: A002
-    """See ``IBackend.dump_certificate_request``."""
+    """See ``ICrypto.dump_certificate_request``."""
     return as_instance(req, X509Req, "req")._dump(type, "req")

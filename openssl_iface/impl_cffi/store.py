@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError, X509StoreContextError
+from ..interfaces import IX509Store, IX509StoreContext
 from ._asn1 import as_time
 from ._encoding import as_instance, as_int
 from ._errors import check, clear, take
@@ -18,6 +21,7 @@ from .crl import CRL
 from .x509 import X509
 
 
+@implementer(IX509Store)
 class X509Store:
     """Certificates that are trusted, and how chains to them are verified; see ``IX509Store``.
 
@@ -94,6 +98,7 @@ def _path(path: Any, argument: str) -> Any:
     return ffi.from_buffer(name + b"\0")
 
 
+@implementer(IX509StoreContext)
 class X509StoreContext:
     """One verification: a certificate, and others to build its chain from; see ``IX509StoreContext``."""
 

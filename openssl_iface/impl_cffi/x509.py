@@ -6,7 +6,10 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from zope.interface import implementer
+
 from ..errors import CryptoError
+from ..interfaces import IX509
 from ..values import FileType
 from ._asn1 import (
     as_time,
@@ -35,6 +38,7 @@ def _show(bio: Any, handle: Any) -> int:
     return lib.X509_print_ex(bio, handle, lib.XN_FLAG_ONELINE & ~lib.ASN1_STRFLGS_ESC_MSB, 0)
 
 
+@implementer(IX509)
 class X509(Signed):
     """A certificate, or one in the making; see ``IX509``."""
 
@@ -236,7 +240,7 @@ class X509(Signed):
 
 
 def load_certificate(type: int, buffer: Any) -> X509:  # noqa: A002
-    """See ``IBackend.load_certificate``."""
+    """See ``ICrypto.load_certificate``."""
     return X509._load(type, buffer)
 
 
@@ -252,7 +256,7 @@ def load_certificates(buffer: Any) -> list[X509]:
 
 
 def dump_certificate(type: int, cert: X509) -> bytes:  # noqa: A002
-    """See ``IBackend.dump_certificate``."""
+    """See ``ICrypto.dump_certificate``."""
     return as_instance(cert, X509, "cert")._dump(type, "cert")
 
 
