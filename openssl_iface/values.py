@@ -11,10 +11,14 @@ from dataclasses import dataclass
 __all__ = [
     "CRLReason",
     "EVENT_SIZE",
+    "NO_OVERLAPPING_PROTOCOLS",
+    "Alert",
     "CipherInfo",
     "Ending",
     "FileType",
     "KeyType",
+    "Method",
+    "NoOverlappingProtocols",
     "ProtocolVersion",
     "StorePurpose",
     "VerifyMode",
@@ -190,3 +194,70 @@ class CipherInfo:
     protocol: str
     #: secret bits
     bits: int
+
+
+class Method(enum.IntEnum):
+    """The manual's choice of a protocol, for ``Context``; the last ones came later."""
+
+    SSLv2 = 1
+    SSLv3 = 2
+    SSLv23 = 3
+    TLSv1 = 4
+    TLSv1_1 = 5
+    TLSv1_2 = 6
+    TLS = 7
+    TLS_SERVER = 8
+    TLS_CLIENT = 9
+    DTLS = 10
+    DTLS_SERVER = 11
+    DTLS_CLIENT = 12
+
+
+class Alert(enum.IntEnum):
+    """TLS alerts (RFC 8446, section 6; the IANA registry of TLS alerts)."""
+
+    close_notify = 0
+    unexpected_message = 10
+    bad_record_mac = 20
+    decryption_failed = 21
+    record_overflow = 22
+    decompression_failure = 30
+    handshake_failure = 40
+    no_certificate = 41
+    bad_certificate = 42
+    unsupported_certificate = 43
+    certificate_revoked = 44
+    certificate_expired = 45
+    certificate_unknown = 46
+    illegal_parameter = 47
+    unknown_ca = 48
+    access_denied = 49
+    decode_error = 50
+    decrypt_error = 51
+    export_restriction = 60
+    protocol_version = 70
+    insufficient_security = 71
+    internal_error = 80
+    inappropriate_fallback = 86
+    user_canceled = 90
+    no_renegotiation = 100
+    missing_extension = 109
+    unsupported_extension = 110
+    certificate_unobtainable = 111
+    unrecognized_name = 112
+    bad_certificate_status_response = 113
+    bad_certificate_hash_value = 114
+    unknown_psk_identity = 115
+    certificate_required = 116
+    no_application_protocol = 120
+
+
+class NoOverlappingProtocols:
+    """The type of ``NO_OVERLAPPING_PROTOCOLS``."""
+
+    def __repr__(self) -> str:
+        return "NO_OVERLAPPING_PROTOCOLS"
+
+
+#: What an ALPN callback returns to go on without a protocol.
+NO_OVERLAPPING_PROTOCOLS = NoOverlappingProtocols()

@@ -1,7 +1,7 @@
 """Write the C source of the binding; run by CMake through ``cffi.gen_src``.
 
 The declarations are the files in ``cdef/``, one for each part of OpenSSL, and
-the table ``optional.txt``.  The C that is our own is compiled beside the
+the tables ``optional.txt`` and ``constants.txt``.  The C that is our own is compiled beside the
 generated file, and is never included in it.
 """
 
@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 MODULE = "openssl_iface.impl_cffi._native._binding"
 
 PRELUDE = """
-#include "oi.h"
+#include "conn.h"
 """
 
 STUB = """
@@ -96,6 +96,12 @@ def read_optional() -> list[Optional]:
     return rows
 
 
+def read_constants() -> list[str]:
+    """The names in ``constants.txt``."""
+    lines = (HERE / "constants.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
 def make_ffi() -> FFI:
     """The builder that ``cffi.gen_src`` looks for under the name ffibuilder."""
     optional = read_optional()
@@ -106,9 +112,14 @@ def make_ffi() -> FFI:
         builder.cdef(path.read_text())
     for row in optional:
         builder.cdef(f"static const int HAS_{row.name};\n{row.prototype};")
+    constants = read_constants()
+    for name in constants:
+        builder.cdef(f"#define {name} ...")
     builder.set_source(
         MODULE,
-        PRELUDE + "".join(row.stub() for row in optional),
+        PRELUDE
+        + "".join(f"#ifndef {name}\n#define {name} 0\n#endif\n" for name in constants)
+        + "".join(row.stub() for row in optional),
         py_limited_api=True,
     )
     return builder

@@ -1,0 +1,156 @@
+/* The engine of one connection; see pump.c for how it works. */
+#ifndef OI_CONN_H
+#define OI_CONN_H
+
+#include "oi.h"
+
+/* Sizes in bytes.  64 KiB: what one event reads and gives; larger blocks are
+ * mapped and faulted in by the allocator each time.  The room for ciphertext is
+ * larger by what a whole event can answer. */
+#define OI_EVENT_SIZE 65536
+#define OI_OUT_ROOM (OI_EVENT_SIZE + 24576)
+/* Above this much ciphertext that the transport does not take, nothing more is
+ * read: all of it then is replies that the peer provokes. */
+#define OI_OUT_LIMIT (4 * OI_EVENT_SIZE)
+
+/* What the connection waits for: values.Want. */
+#define OI_WANT_READ 1
+#define OI_WANT_WRITE 2
+#define OI_WANT_PROCEED 4
+#define OI_WANT_CERTIFICATE 8
+#define OI_WANT_CLIENT_HELLO 16
+#define OI_WANT_VERIFICATION 32
+/* Something rare has happened: the caller looks at oi_conn and oi_work. */
+#define OI_NEWS 64
+
+/* How the peer's side has ended. */
+#define OI_OPEN 0
+#define OI_CLEAN 1
+#define OI_TRUNCATED 2
+#define OI_ABORTED 3
+
+/* What oi_operate does. */
+#define OI_HANDSHAKE 0
+#define OI_READ 1
+#define OI_PEEK 2
+#define OI_WRITE 3
+#define OI_SHUTDOWN 4
+#define OI_RENEGOTIATE 5
+#define OI_KEY_UPDATE 6
+
+/* What an event needs for its duration, lent by the caller and shared by all
+ * connections of a thread in turn; it is never kept. */
+typedef struct {
+  char *plain; /* OI_EVENT_SIZE */
+  unsigned char *received;
+  unsigned char *out; /* OI_OUT_ROOM */
+  int ssl_error;      /* of the last operation that did not succeed */
+  int sys_errno;
+  oi_errors errors;
+} oi_work;
+
+typedef struct {
+  SSL *ssl;
+  void *handle; /* the Python object that callbacks are handed to */
+  int fd;       /* -1: the caller carries the ciphertext */
+  int not_socket;
+  int direct;        /* the manual's face: libssl talks to the descriptor */
+  int handshake_done;
+  int ended;         /* OI_OPEN ... */
+  int dead;          /* nothing more can be done */
+  int failed;        /* the present operation failed, the connection did not */
+  int close_sent;    /* SSL_shutdown has written close_notify */
+  int eof;           /* the transport has ended */
+  int sys_errno;     /* why the transport failed, 0 if it did not */
+  int callback_failed;
+  int suspended;     /* OI_WANT_CERTIFICATE ... while an answer is missing */
+  char *host;        /* the name that the peer's certificate must be for */
+  int host_is_address;
+  int verify_python; /* the verify callback goes to Python */
+  /* the certificate that was refused */
+  int verify_error;
+  int verify_depth;
+  X509 *verify_cert;
+  /* ciphertext that has come and that libssl has not taken yet: first what was
+   * kept, then the block of the present event */
+  unsigned char *in;
+  size_t in_pos, in_len, in_room;
+  const unsigned char *block;
+  size_t block_len;
+  /* ciphertext that has not left yet; in the event's workspace while lent */
+  unsigned char *out;
+  size_t out_pos, out_len, out_room;
+  int out_lent;
+} oi_conn;
+
+/* ---- pump.c: the event-loop face ---------------------------------------- */
+int oi_setup(void);
+oi_work *oi_work_new(void);
+void oi_work_free(oi_work *work);
+oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd);
+void oi_conn_free(oi_conn *c);
+int64_t oi_event_read(oi_conn *c, oi_work *work);
+int64_t oi_event_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
+int64_t oi_event_proceed(oi_conn *c, oi_work *work);
+int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size);
+int64_t oi_event_flush(oi_conn *c, oi_work *work);
+int64_t oi_event_close(oi_conn *c, oi_work *work);
+
+/* ---- pump.c: the manual's face ------------------------------------------ */
+int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size);
+int oi_put(oi_conn *c, const char *data, size_t size);
+size_t oi_take(oi_conn *c, char *data, size_t size);
+size_t oi_buffered_in(oi_conn *c);
+size_t oi_buffered_out(oi_conn *c);
+
+/* ---- verify.c ------------------------------------------------------------- */
+void oi_set_verify(oi_conn *c, int mode, int python);
+int oi_set_host(oi_conn *c, const char *name, int is_address);
+int oi_check_resumed(oi_conn *c);
+
+/* ---- callbacks.c ---------------------------------------------------------- */
+#define OI_ON_INFO 0
+#define OI_ON_ALPN 1
+#define OI_ON_SERVERNAME 2
+#define OI_ON_KEYLOG 3
+#define OI_ON_CERTIFICATE 4
+#define OI_ON_CLIENT_HELLO 5
+#define OI_ON_SESSION 6
+#define OI_ON_CHAIN 7
+#define OI_ON_STATUS 8
+oi_conn *oi_conn_of(const SSL *ssl);
+void oi_info_on(oi_conn *c, int on);
+void oi_context_on(SSL_CTX *context, int which, int on);
+extern int oi_conn_index;
+
+/* What Python answers: its own number, or this if it raised. */
+#define OI_RAISED -9
+
+/* ---- lists.c: what needs a STACK_OF -------------------------------------- */
+int oi_set_client_ca(SSL_CTX *context, X509_NAME **names, int count);
+int oi_chain(const SSL *ssl, int which, X509 **into, int room);
+int oi_client_ca(const SSL *ssl, X509_NAME **into, int room);
+long long oi_session_time(const SSL_SESSION *session);
+int oi_client_hello_servername(SSL *ssl, const char **name, size_t *size);
+X509_STORE *oi_store_copy(X509_STORE *store);
+int oi_load_dh(SSL_CTX *context, const char *pem, int size);
+int oi_set_status(SSL *ssl, const char *data, size_t size);
+long oi_get_status(SSL *ssl, const unsigned char **data);
+const char *oi_context_cipher(SSL_CTX *context, int index);
+X509 *oi_peer_certificate(const SSL *ssl);
+int oi_group(SSL *ssl, char *name, size_t room);
+void oi_detach(oi_conn *c);
+
+/* Defined by the generated file; each gets the handle of its connection. */
+int oi_py_verify(void *handle, int ok, X509_STORE_CTX *store_context);
+int oi_py_chain(void *handle, int ok, X509_STORE_CTX *store_context);
+int oi_py_info(void *handle, int where, int ret);
+int oi_py_alpn(void *handle, const char *offered, size_t size);
+int oi_py_servername(void *handle);
+int oi_py_keylog(void *handle, const char *line);
+int oi_py_certificate(void *handle);
+int oi_py_client_hello(void *handle);
+int oi_py_session(void *handle, SSL_SESSION *session);
+int oi_py_status(void *handle);
+
+#endif

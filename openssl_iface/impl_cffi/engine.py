@@ -1,0 +1,418 @@
+"""The engine of a connection and its event-loop face.
+
+The work is done in ``_native/c/pump.c``, one call per event.  What is left for
+Python is to lend the workspace, to hand over the plaintext, to keep what cannot
+be encrypted yet, and to raise what went wrong, each once and in order: plaintext
+first, then the failure.
+
+Locks.  ``_lock`` guards the SSL and is held for the length of one C call, none
+of which waits; it is reentrant, since callbacks ask things of their connection.
+
+Workspaces are pooled in a list, whose ``pop`` and ``append`` are atomic: code
+that runs in the middle of an event (a callback, a signal handler) finds another.
+"""
+
+from __future__ import annotations
+
+import errno as errnos
+import os
+import threading
+from collections import deque
+from typing import Any
+
+from ..errors import (
+    AbortedError,
+    CertificateVerificationError,
+    Error,
+    SysCallError,
+    TimedOutError,
+    TruncatedError,
+    WantClientHelloError,
+    WantReadError,
+    WantVerificationError,
+    WantWriteError,
+    WantX509LookupError,
+    ZeroReturnError,
+)
+from ..values import EVENT_SIZE, Alert, Ending, Want
+from . import _errors
+from ._callbacks import Hooks
+from ._handles import own, share
+from ._native import ffi, lib
+from .x509 import X509
+
+if not lib.oi_setup():
+    raise MemoryError("openssl_iface: OpenSSL could not be set up")
+
+LOW = 0xFFFFFFFF
+NEWS = 64 << 32
+READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
+ENDINGS = (None, Ending.CLEAN, Ending.TRUNCATED, Ending.ABORTED)
+# Pieces below this size are joined before they are encrypted (bytes).
+JOIN_BELOW = 16384
+RESET = {errnos.ECONNRESET, errnos.EPIPE, errnos.ECONNABORTED, errnos.ESHUTDOWN, errnos.ENOTCONN}
+WANTS: dict[int, type[Error]] = {
+    lib.SSL_ERROR_WANT_READ: WantReadError,
+    lib.SSL_ERROR_WANT_WRITE: WantWriteError,
+    lib.SSL_ERROR_WANT_X509_LOOKUP: WantX509LookupError,
+    lib.SSL_ERROR_WANT_CLIENT_HELLO_CB: WantClientHelloError,
+}
+if lib.SSL_ERROR_WANT_RETRY_VERIFY:
+    WANTS[lib.SSL_ERROR_WANT_RETRY_VERIFY] = WantVerificationError
+
+_pool: list[tuple[Any, Any]] = []
+
+
+def take_workspace() -> tuple[Any, Any]:
+    """A workspace and its block of plaintext; give it back with ``_pool.append``."""
+    try:
+        return _pool.pop()
+    except IndexError:
+        work = lib.oi_work_new()
+        if work == ffi.NULL:
+            raise MemoryError("a connection's workspace") from None
+        work = ffi.gc(work, lib.oi_work_free)
+        return work, work.plain
+
+
+def transport_error(number: int) -> SysCallError:
+    """The exception for an ``errno`` of the transport."""
+    if number == errnos.ETIMEDOUT:
+        return TimedOutError(number, os.strerror(number))
+    if number in RESET:
+        return AbortedError(number, os.strerror(number))
+    return SysCallError(number, os.strerror(number))
+
+
+class Engine:
+    """A connection's SSL with its descriptor, buffers and event-loop face."""
+
+    _conn: Any
+    _ssl_borrowed: Any
+    _hooks: Hooks
+
+    def __init__(self, context: Any, fileno: int) -> None:
+        self._lock = threading.RLock()
+        self._context = context
+        self._hooks = Hooks(self, {})
+        self._handle = ffi.new_handle(self._hooks)
+        with context._lock:
+            self._conn = own(
+                lib.oi_conn_new(context._context, self._handle, fileno), lib.oi_conn_free, "context"
+            )
+            self._ssl_borrowed = self._conn.ssl
+            context._adopt(self)
+        self.wants = PROCEED
+        self.handshake_done = False
+        self.ended: Ending | None = None
+        # What is to be encrypted, oldest first; the last one may be growing.
+        self._waiting: deque[Any] = deque()
+        self._waiting_size = 0
+        self._closing = False
+        self._failure: BaseException | None = None
+        self._fatal = False
+
+    @property
+    def _ssl(self) -> Any:
+        """The ``SSL *``, with a reference of its own; for those who must touch it."""
+        return share(self._ssl_borrowed, lib.SSL_up_ref, lib.SSL_free)
+
+    # -- what went wrong ---------------------------------------------------
+
+    def _error_of(self, ssl_error: int, work: Any) -> BaseException:
+        """The exception for an operation that did not succeed."""
+        conn = self._conn
+        if conn.callback_failed:
+            return self._hooks.take_error() or Error("a callback failed")
+        if ssl_error == lib.SSL_ERROR_WANT_READ and conn.sys_errno:
+            return transport_error(conn.sys_errno)
+        if ssl_error == lib.SSL_ERROR_WANT_READ and conn.eof:
+            if self.ended is Ending.CLEAN:
+                return ZeroReturnError()
+            return TruncatedError(-1, "Unexpected EOF")
+        if ssl_error in WANTS:
+            return WANTS[ssl_error]()
+        if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
+            return ZeroReturnError()
+        if conn.verify_error and self._refused(work):
+            return self._verification_error(work)
+        if ssl_error == lib.SSL_ERROR_SYSCALL and not work.errors.count:
+            number = conn.sys_errno or work.sys_errno
+            return transport_error(number) if number else TruncatedError(-1, "Unexpected EOF")
+        if conn.sys_errno and not work.errors.count:
+            return transport_error(conn.sys_errno)
+        error = _errors.read(work.errors, Error)
+        if error.alert is not None:
+            try:
+                name = Alert(error.alert).name
+            except ValueError:
+                name = "not known"
+            error.message = f"the peer sent the alert {error.alert} ({name})"
+        return error
+
+    @staticmethod
+    def _refused(work: Any) -> bool:
+        """Whether the errors are those of a refused certificate, or none."""
+        for index in range(work.errors.count):
+            code = work.errors.item[index].code
+            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL:
+                return bool(lib.ERR_GET_REASON(code) == lib.SSL_R_CERTIFICATE_VERIFY_FAILED)
+        return not work.errors.count
+
+    def _verification_error(self, work: Any) -> Error:
+        conn = self._conn
+        error = _errors.read(work.errors, CertificateVerificationError)
+        code = conn.verify_error
+        words = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
+        error.message = f"the peer's certificate was refused at depth {conn.verify_depth}: {words}"
+        certificate = None
+        if conn.verify_cert != ffi.NULL:
+            certificate = X509._from_raw(share(conn.verify_cert, lib.X509_up_ref, lib.X509_free))
+        error.verify_code = code
+        error.verify_message = words
+        error.depth = conn.verify_depth
+        error.certificate = certificate
+        return error
+
+    # -- events --------------------------------------------------------------
+
+    def _note(self, work: Any) -> None:
+        """Something rare has happened: take it in."""
+        conn = self._conn
+        self.handshake_done = bool(conn.handshake_done)
+        ended, self.ended = self.ended, ENDINGS[conn.ended]
+        if self._failure is not None:
+            return
+        if conn.callback_failed:
+            self._failure = self._hooks.take_error() or Error("a callback failed")
+            self._fatal = bool(conn.dead)
+        elif conn.dead:
+            self._failure = self._error_of(work.ssl_error, work)
+            self._fatal = True
+        elif conn.failed:
+            self._failure = self._error_of(work.ssl_error, work)
+        elif self.ended is not ended and self.ended is Ending.TRUNCATED:
+            self._failure = TruncatedError(-1, "Unexpected EOF")
+        if conn.dead and self.ended is None:
+            self.ended = Ending.ABORTED
+        if conn.dead:
+            self._drop_waiting()
+
+    def _drop_waiting(self) -> None:
+        self._waiting.clear()
+        self._waiting_size = 0
+
+    def _raise(self) -> None:
+        """Raise the failure; one that the connection survives, only once."""
+        error = self._failure
+        assert error is not None
+        if not self._fatal:
+            self._failure = None
+            self.wants &= ~PROCEED
+        raise error.with_traceback(None)
+
+    def _finish(self, code: int, work: Any) -> None:
+        """The end of every event: wants, news, and what was held up."""
+        self.wants = code >> 32 & 63
+        if code >= NEWS:
+            self._note(work)
+        if (self._waiting or self._closing) and not self._failure:
+            self._drain(work)
+
+    def _drain(self, work: Any) -> None:
+        """Encrypt what waits, as far as libssl and the transport take it."""
+        conn, waiting = self._conn, self._waiting
+        while waiting:
+            piece = waiting[0]
+            size = len(piece)
+            code = lib.oi_event_write(conn, work, ffi.from_buffer(piece), size)
+            taken = code & LOW
+            self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
+            self._waiting_size -= taken
+            if code >= NEWS:
+                self._note(work)
+                if self._failure:
+                    return
+            if taken < size:
+                if taken:
+                    waiting[0] = memoryview(piece)[taken:]
+                return
+            waiting.popleft()
+        if self._closing and not conn.close_sent and not self._fatal:
+            code = lib.oi_event_close(conn, work)
+            self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
+            if code >= NEWS:
+                self._note(work)
+
+    def _receive(self, code: int, work: Any, plain: Any) -> bytes:
+        size = code & LOW
+        data: bytes = ffi.unpack(plain, size) if size else b""
+        self._finish(code, work)
+        if self._failure is not None:
+            if size:
+                self.wants |= PROCEED
+            else:
+                self._raise()
+        return data
+
+    def event_read(self) -> bytes:
+        """As :meth:`IConnection.event_read` says."""
+        space = take_workspace()
+        work, plain = space
+        try:
+            with self._lock:
+                if self._failure is not None:
+                    self._raise()
+                return self._receive(lib.oi_event_read(self._conn, work), work, plain)
+        finally:
+            _pool.append(space)
+
+    def event_feed(self, data: bytes) -> bytes:
+        """As :meth:`IConnection.event_feed` says."""
+        view = data if type(data) is bytes else self._bytes_like("data", data)
+        space = take_workspace()
+        work, plain = space
+        try:
+            with self._lock:
+                if self._failure is not None:
+                    self._raise()
+                code = lib.oi_event_feed(self._conn, work, ffi.from_buffer(view), len(view))
+                return self._receive(code, work, plain)
+        finally:
+            _pool.append(space)
+
+    def event_proceed(self) -> bytes:
+        """As :meth:`IConnection.event_proceed` says."""
+        space = take_workspace()
+        work, plain = space
+        try:
+            with self._lock:
+                if self._failure is not None:
+                    self._raise()
+                return self._receive(lib.oi_event_proceed(self._conn, work), work, plain)
+        finally:
+            _pool.append(space)
+
+    def event_write(self, data: bytes) -> None:
+        """As :meth:`IConnection.event_write` says."""
+        piece: Any = data if type(data) is bytes else self._bytes_like("data", data)
+        if self._closing:
+            raise Error("data: event_close has been called, nothing can be sent after close_notify")
+        space = take_workspace()
+        work = space[0]
+        try:
+            with self._lock:
+                if self._fatal:
+                    self._raise()
+                size = len(piece)
+                taken = 0
+                if not self._waiting and not self.wants & WRITE:
+                    code = lib.oi_event_write(self._conn, work, ffi.from_buffer(piece), size)
+                    taken = code & LOW
+                    self.wants = self.wants & PROCEED | code >> 32 & 63
+                    if code >= NEWS:
+                        self._note(work)
+                        self.wants |= PROCEED
+                        if self._fatal:
+                            return
+                if taken < size:
+                    self._keep(piece, taken)
+        finally:
+            _pool.append(space)
+
+    def _keep(self, piece: Any, taken: int) -> None:
+        """Queue what libssl did not take; small pieces are joined."""
+        size = len(piece) - taken
+        self._waiting_size += size
+        if size < JOIN_BELOW:
+            rest = memoryview(piece)[taken:] if taken else piece
+            if self._waiting and type(self._waiting[-1]) is bytearray and len(self._waiting[-1]) < JOIN_BELOW:
+                self._waiting[-1] += rest
+            else:
+                self._waiting.append(bytearray(rest))
+        elif type(piece) is bytes:
+            self._waiting.append(memoryview(piece)[taken:])
+        else:
+            self._waiting.append(bytes(piece[taken:]))  # it may change under our hands
+
+    def event_flush(self) -> None:
+        """As :meth:`IConnection.event_flush` says."""
+        space = take_workspace()
+        work = space[0]
+        try:
+            with self._lock:
+                proceed = self.wants & PROCEED
+                self._finish(lib.oi_event_flush(self._conn, work), work)
+                self.wants |= proceed
+                if self._failure is not None:
+                    self.wants |= PROCEED
+        finally:
+            _pool.append(space)
+
+    def event_output(self, limit: int = EVENT_SIZE) -> bytes:
+        """As :meth:`IConnection.event_output` says."""
+        if not 0 < limit:
+            raise ValueError(f"limit: a positive number of bytes expected, not {limit!r}")
+        space = take_workspace()
+        work, plain = space
+        try:
+            with self._lock:
+                size = lib.oi_take(self._conn, plain, min(limit, EVENT_SIZE))
+                data: bytes = ffi.unpack(plain, size) if size else b""
+                if not lib.oi_buffered_out(self._conn):
+                    self.wants &= ~WRITE
+                    if size and (self._waiting or self._closing) and not self._failure:
+                        self._drain(work)
+                return data
+        finally:
+            _pool.append(space)
+
+    def event_close(self) -> None:
+        """As :meth:`IConnection.event_close` says."""
+        if self._closing:
+            return
+        space = take_workspace()
+        try:
+            with self._lock:
+                self._closing = True
+                if not self._fatal and not self.wants & WRITE:
+                    self._drain(space[0])
+        finally:
+            _pool.append(space)
+
+    @property
+    def close_sent(self) -> bool:
+        """As :attr:`IConnection.close_sent` says."""
+        with self._lock:
+            return bool(self._conn.close_sent) and not lib.oi_buffered_out(self._conn)
+
+    @property
+    def queued(self) -> int:
+        """As :attr:`IConnection.queued` says."""
+        with self._lock:
+            return self._waiting_size + int(lib.oi_buffered_out(self._conn))
+
+    def event_detach(self) -> None:
+        """As :meth:`IConnection.event_detach` says."""
+        with self._lock:
+            lib.oi_detach(self._conn)
+            self._drop_waiting()
+            self.wants = 0
+            if self.ended is None:
+                self.ended = Ending.ABORTED
+            if not self._fatal:
+                self._failure = Error("the connection was detached from its transport")
+                self._fatal = True
+
+    @staticmethod
+    def _bytes_like(name: str, data: Any) -> Any:
+        """A contiguous view of bytes, or a TypeError that names the argument."""
+        if isinstance(data, str):
+            raise TypeError(f"{name}: bytes expected, not str")
+        try:
+            view = memoryview(data)
+        except TypeError:
+            raise TypeError(f"{name}: bytes expected, not {type(data).__name__}") from None
+        if not view.c_contiguous:
+            raise ValueError(f"{name}: a contiguous buffer expected")
+        return view.cast("B") if view.format != "B" or view.ndim != 1 else view
