@@ -746,6 +746,12 @@ class IContext(Interface):
         """Get the secrets of each connection, for debugging: a callable with
         ``(connection, line)``, *line* bytes in the NSS key log format; some five times in a handshake."""
 
+    def set_cert_verify_callback(callback):
+        """Have a word after OpenSSL's own verification: a callable with ``(connection, ok)``, once in
+        each full handshake with a peer's certificate.  It returns true to let OpenSSL's verdict
+        stand, false to refuse; it cannot accept what OpenSSL refused.  On a client it may raise
+        ``WantVerificationError`` to be asked again (OpenSSL 3.0 and later)."""
+
     def set_cert_cb(callback):
         """Choose the certificate when the peer's wishes are known: a callable with
         ``(connection)``, called in each full handshake.  It may raise ``WantX509LookupError`` to be called
@@ -800,6 +806,9 @@ class IConnection(Interface):
         "Bytes accepted by ``event_write`` or made by the engine that have not left yet (int)."
     )
 
+    def event_detach():
+        """Forget the descriptor, which is about to be closed: nothing is read or sent any more."""
+
     def event_read():
         """The descriptor is readable: read it once and do everything that can be done.
 
@@ -807,9 +816,10 @@ class IConnection(Interface):
         handshake, decrypt every whole record, send every reply, go on with what was held up.
 
         :return: the plaintext that has come (bytes, at most ``EVENT_SIZE``; ``b""`` if none).
-        :raises Error: the connection has failed (the alert, if one was due, has been sent); or a
-            callback's exception.  Plaintext that came before the failure is returned first, and
-            the exception follows at the next call.
+        :raises Error: the connection has failed (the alert, if one was due, has been sent), and
+            every later call raises the same; or a callback's exception; or, once, ``TruncatedError``
+            when the transport ended without close_notify: writing goes on then.  Plaintext that came
+            before the failure is returned first, and ``wants`` has ``PROCEED`` until it is raised.
         """
 
     def event_feed(data):
@@ -822,9 +832,12 @@ class IConnection(Interface):
     def event_write(data):
         """Encrypt and send *data* (bytes, any size; kept until it has left).
 
-        Before the handshake is complete, or while the transport takes no more, it is queued.
+        Before the handshake is complete, or while the transport takes no more, it is queued.  A
+        transport that fails while sending raises nothing here: ``ended`` is ``ABORTED`` then and ``wants``
+        has ``PROCEED``, so that what the peer sent before (its last words, an alert) is still given before
+        ``event_proceed`` raises.
 
-        :raises Error: ``event_close`` has been called, or the connection has failed.
+        :raises Error: ``event_close`` has been called, or the connection has failed before.
         """
 
     def event_flush():
@@ -967,7 +980,7 @@ class IConnection(Interface):
         """The names of the ciphers that would be offered, best first (list of text)."""
 
     def get_group_name():
-        """The key exchange group of the handshake, such as ``"X25519"`` (text), or ``None``."""
+        """The key exchange group of the handshake, such as ``"x25519"`` or ``"secp256r1"`` (text: the name in the TLS registry of groups), or ``None``."""
 
     def export_keying_material(label, size, context):
         """Keying material of *size* bytes (RFC 5705; RFC 8446, section 7.5)."""

@@ -95,12 +95,10 @@ class Connection(Facts):
         timeout = ask()
         return time.monotonic() + timeout if timeout else timeout
 
-    def _wait(self, want: Error, deadline: float | None) -> None:
-        """Wait for the descriptor, or raise *want* where nobody wants to wait."""
-        if deadline == 0:
-            raise want
+    def _wait(self, event: int, deadline: float | None) -> None:
+        """Wait for the descriptor."""
         poll = select.poll()
-        poll.register(self._conn.fd, select.POLLIN if isinstance(want, WantReadError) else select.POLLOUT)
+        poll.register(self._conn.fd, event)
         left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
         if not poll.poll(left):
             raise TimedOutError(errnos.ETIMEDOUT, "the peer did not answer within the socket's timeout")
@@ -121,13 +119,17 @@ class Connection(Facts):
                 if not error and not conn.callback_failed:
                     done = code & LOW
                     return ffi.unpack(plain, done) if keep else done
-                failure = self._error_of(error, work)
-                if conn.dead and (conn.callback_failed or not work.errors.count):
-                    # libssl does not know that this connection has failed.
-                    self._failure, self._fatal = failure, True
-                raise failure
+                raise self._failed(error, work)
         finally:
             _pool.append(space)
+
+    def _failed(self, error: int, work: Any) -> BaseException:
+        """The exception for *error*.  (Never a variable where it is raised: that is a cycle.)"""
+        failure = self._error_of(error, work)
+        if self._conn.dead and (self._conn.callback_failed or not work.errors.count):
+            # libssl does not know that this connection has failed.
+            self._failure, self._fatal = failure, True
+        return failure
 
     def _perform(self, what: int, data: Any = ffi.NULL, size: int = 0, *, keep: bool = False) -> Any:
         """Do one thing with libssl, as often as the transport makes it necessary.
@@ -142,17 +144,20 @@ class Connection(Facts):
             try:
                 return self._try(what, data, size, keep)
             except (WantReadError, WantWriteError) as want:
-                if self._carrier is not None:
-                    self._carry_out()
-                    if isinstance(want, WantReadError):
-                        self._carry_in(want)
-                    continue
+                event = select.POLLIN if isinstance(want, WantReadError) else select.POLLOUT
                 if not asked:
                     asked, deadline = True, self._deadline()
-                self._wait(want, deadline)
+                if self._carrier is not None:
+                    self._carry_out()
+                    if event == select.POLLIN and not self._carry_in():
+                        raise
+                elif deadline == 0:
+                    raise
             finally:
                 if self._carrier is not None:
                     self._carry_out()
+            if self._carrier is None:
+                self._wait(event, deadline)
 
     # -- a transport that is a Python object -------------------------------------------
 
@@ -169,16 +174,18 @@ class Connection(Facts):
                 return
             self._unsent = self._unsent[sent:] if isinstance(sent, int) else b""
 
-    def _carry_in(self, want: Error) -> None:
+    def _carry_in(self) -> bool:
+        """Bring what the carrier has; false if it has nothing yet."""
         try:
             data = self._carrier.recv(EVENT_SIZE)
         except (BlockingIOError, InterruptedError):
-            raise want from None
+            return False
         with self._lock:
             if data:
                 self._put_in(data)
             else:
                 self._conn.eof = 1
+        return True
 
     def _put_in(self, data: Any) -> None:
         if not lib.oi_put(self._conn, ffi.from_buffer(data), len(data)):

@@ -209,7 +209,10 @@ class Engine:
         if not self._fatal:
             self._failure = None
             self.wants &= ~PROCEED
-        raise error.with_traceback(None)
+        try:
+            raise error.with_traceback(None)
+        finally:
+            del error  # a cycle through the traceback, else
 
     def _finish(self, code: int, work: Any) -> None:
         """The end of every event: wants, news, and what was held up."""

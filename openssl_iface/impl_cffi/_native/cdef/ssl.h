@@ -138,7 +138,6 @@ static const int TLSEXT_STATUSTYPE_ocsp;
 static const int SSL_MAX_SSL_SESSION_ID_LENGTH;
 static const int SSL_MAX_SID_CTX_LENGTH;
 
-const char *X509_verify_cert_error_string(long);
 const char *X509_get_default_cert_file(void);
 const char *X509_get_default_cert_dir(void);
 
@@ -200,6 +199,7 @@ long oi_get_status(SSL *, const unsigned char **);
 int oi_group(SSL *, char *, size_t);
 void oi_detach(oi_conn *);
 const char *oi_context_cipher(SSL_CTX *, int);
+EVP_PKEY *X509_get0_pubkey(const X509 *);
 X509 *oi_peer_certificate(const SSL *);
 void oi_info_on(oi_conn *, int);
 static const int OI_RAISED;
