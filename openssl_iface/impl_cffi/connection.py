@@ -421,7 +421,7 @@ class Connection(Facts):
 
     def set_tlsext_host_name(self, name: str | bytes) -> None:
         """As :meth:`IConnection.set_tlsext_host_name` says."""
-        value = text("name", host_name(name) if isinstance(name, str) else name)
+        value = as_name(host_name(name) if isinstance(name, str) else name, "name")
         if not 1 <= len(value) <= 255:
             raise ValueError(f"name: 1 to 255 bytes expected, not {len(value)}")
         with self._lock:

@@ -516,9 +516,13 @@ static int operate(oi_conn *c, oi_work *work, int what, char *data, size_t size,
     c->suspended = suspension(work->ssl_error);
     oi_drain_errors(&work->errors);
   }
-  if (!c->handshake_done && c->callback_failed)
-    c->dead = 1; /* a refusal, also from a callback that libssl does not ask */
-  if (!c->handshake_done && SSL_is_init_finished(c->ssl)) {
+  if (!c->handshake_done && c->callback_failed) {
+    /* A refusal, also from a callback that libssl does not ask: then there is no
+     * alert, and the peer must not be told that all is well. */
+    c->dead = 1;
+    if (work->ssl_error != SSL_ERROR_SSL && !c->direct)
+      c->out_pos = c->out_len;
+  } else if (!c->handshake_done && SSL_is_init_finished(c->ssl)) {
     c->handshake_done = 1;
     if (SSL_session_reused(c->ssl) && !oi_check_resumed(c)) {
       work->ssl_error = SSL_ERROR_SSL;
