@@ -21,6 +21,9 @@ __all__ = [
     "IConnection",
     "IContext",
     "ICrypto",
+    "INetscapeSPKI",
+    "IPKCS12",
+    "IPKCS7",
     "IPKey",
     "IRandom",
     "IRevoked",
@@ -428,6 +431,143 @@ class IX509StoreContext(Interface):
         """Verify, and give the chain from the certificate up to the root (list of IX509)."""
 
 
+class INetscapeSPKI(Interface):
+    """Netscape's signed public key and challenge (*openssl-spkac(1)*), which browsers once made.
+
+    May be used by several threads.  Errors of OpenSSL are ``CryptoError``.
+    """
+
+    def b64_encode():
+        """The object in base64, on one line (bytes)."""
+
+    def get_pubkey():
+        """The public key (an IPKey)."""
+
+    def set_pubkey(pkey):
+        """Put the public half of *pkey* (an IPKey) in."""
+
+    def get_challenge():
+        """The challenge that the key's owner has signed with it (bytes)."""
+
+    def set_challenge(challenge):
+        """Put a challenge in (ASCII text or bytes)."""
+
+    def sign(pkey, digest=None):
+        """Sign with *pkey* (an IPKey); *digest* is a name, or ``None`` for the key's own choice."""
+
+    def verify(pkey):
+        """True if *pkey* (an IPKey) has signed it.
+
+        :raises CryptoError: it has not.
+        """
+
+
+class IPKCS7(Interface):
+    """A PKCS#7 message (RFC 2315).  It does not change; may be used by several threads.
+
+    *flags* are ``PKCS7Flag`` bits (0x80: ``BINARY``).  Errors of OpenSSL are ``CryptoError``.
+    """
+
+    def type_is_signed():
+        """Whether it is signed (signedData): content with signatures, or certificates alone (bool)."""
+
+    def type_is_enveloped():
+        """Whether it is encrypted for the owners of certificates (envelopedData) (bool)."""
+
+    def type_is_signedAndEnveloped():
+        """Whether it is both in one (signedAndEnvelopedData) (bool)."""
+
+    def type_is_data():
+        """Whether it is plain data (data) (bool)."""
+
+    def get_type_name():
+        """OpenSSL's short name of its type, such as ``b"pkcs7-signedData"`` (bytes)."""
+
+    def get_certificates():
+        """The certificates that it carries, in their order (tuple of IX509)."""
+
+    def sign(cert, key, data, certs=(), flags=0x80):
+        """A new signed message; called on the class.
+
+        :param cert: the signer's certificate (an IX509), *key* its private key (an IPKey).
+        :param data: what is signed (bytes).  It is kept as it is unless *flags* lack ``BINARY``;
+            ``DETACHED`` keeps it out of the message.
+        :param certs: more certificates to put in (iterable of IX509).
+        """
+
+    def bundle(certs):
+        """A new message of certificates alone (iterable of IX509), a "p7b" file; called on the class."""
+
+    def verify(store, data=None, certs=(), flags=0):
+        """The signed content, if every signature holds and every signer is trusted (bytes)
+        (*PKCS7_verify(3)*).
+
+        :param store: whom to trust (an IX509Store).  Signers must be fit for S/MIME.
+        :param data: the content, if it is detached (bytes).
+        :param certs: where to look for the signers' certificates too (iterable of IX509).
+        """
+
+    def encrypt(certs, data, cipher="aes-256-cbc", flags=0x80):
+        """A new message for the owners of *certs* (iterable of IX509, RSA); called on the class.
+
+        :param data: what is encrypted (bytes); kept as it is with ``BINARY``, as in ``sign``.
+        :param cipher: the name of a CBC cipher.
+        """
+
+    def decrypt(key, cert, flags=0):
+        """The content (bytes), for the owner of *key* (an IPKey) and *cert* (an IX509), who must be one
+        of those it was made for.
+
+        Old ciphers (RC2, DES) are a matter of OpenSSL's legacy provider; an error says if there is none.
+        """
+
+
+class IPKCS12(Interface):
+    """The content of a PKCS#12 file (RFC 7292), or of one in the making: any part may be missing.
+
+    Getters and setters may be used by several threads.
+    """
+
+    def get_certificate():
+        """The certificate of the private key (an IX509), or ``None``."""
+
+    def set_certificate(cert):
+        """Put in, or with ``None`` take out, the certificate."""
+
+    def get_privatekey():
+        """The private key (an IPKey), or ``None``."""
+
+    def set_privatekey(pkey):
+        """Put in, or with ``None`` take out, the private key."""
+
+    def get_ca_certificates():
+        """The other certificates, in their order in the file (tuple of IX509), or ``None``.
+
+        Where a file has no private key, all certificates are here.
+        """
+
+    def set_ca_certificates(cacerts):
+        """Put in the other certificates (iterable of IX509), or with ``None`` take them out."""
+
+    def get_friendlyname():
+        """The name of certificate and key, for people (bytes, UTF-8), or ``None``."""
+
+    def set_friendlyname(name):
+        """Put in a name (text, or bytes in UTF-8), or with ``None`` take it out."""
+
+    def export(passphrase=None, iter=100_000, maciter=100_000, *, legacy=False):
+        """The file (bytes): encrypted with AES-256 (PBES2), authenticated with HMAC-SHA-256.
+
+        :param passphrase: text, or bytes in UTF-8.  ``None`` is as good as no encryption: the
+            file opens with no passphrase.
+        :param iter: rounds of key derivation for the encryption, at most ten million.
+        :param maciter: the same for the authentication; -1 leaves it out.
+        :param legacy: with RC2, triple DES and SHA-1 instead, for readers from before 2010; a matter of
+            OpenSSL's legacy provider.
+        :raises CryptoError: there is nothing to write, or the certificate is not the key's.
+        """
+
+
 class ICrypto(Interface):
     """The functions of the crypto module.
 
@@ -501,6 +641,21 @@ class ICrypto(Interface):
         :raises ValueError: there is none.
         """
 
+    def load_pkcs7_data(type, buffer):
+        """A PKCS#7 message (an IPKCS7) from *buffer* (bytes); *type* is a ``FileType``."""
+
+    def dump_pkcs7_data(type, pkcs7):
+        """A message (an IPKCS7) as bytes; *type* is a ``FileType``."""
+
+    def load_pkcs12(buffer, passphrase=None):
+        """The content of a PKCS#12 file (an IPKCS12).
+
+        :param buffer: the file (bytes).
+        :param passphrase: text, or bytes in UTF-8; absent (``None``) and empty are the same.
+            Files from the times of RC2 and triple DES are a matter of OpenSSL's legacy provider; an error
+            says if there is none.
+        """
+
 
 # ---------------------------------------------------------------------------
 # rand
@@ -527,21 +682,21 @@ class IRandom(Interface):
     def bytes(num_bytes):
         """*num_bytes* random bytes, fit for keys (0 to 2**31 - 1)."""
 
-    def load_file(path, bytes):
+    def load_file(path, bytes=-1):
         """Mix in at most *bytes* bytes of a file; returns how many were read.
 
-        :param bytes: -1, the default, is all of a regular file, and 256 bytes of anything else.
+        :param bytes: -1 is all of a regular file, and 256 bytes of anything else.
         """
 
     def write_file(path):
         """Write 1024 random bytes to a regular file that its owner alone can read, at any moment;
         returns how many were written.  A directory, a symbolic link or a device is an error."""
 
-    def egd(path, bytes, *, timeout):
+    def egd(path, bytes=255, *, timeout=10.0):
         """Mix in what an entropy gathering daemon on a Unix socket gives; returns how many bytes.
 
-        :param bytes: how many to ask for, 255 if left out, at most 65536.
-        :param timeout: seconds, 10 if left out, or ``None`` to wait for ever.
+        :param bytes: how many to ask for, at most 65536.
+        :param timeout: seconds, or ``None`` to wait for ever.
         :raises RandError: there is no daemon, it gave nothing, or it does not keep to the protocol.
         """
 

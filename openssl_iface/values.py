@@ -19,6 +19,7 @@ __all__ = [
     "KeyType",
     "Method",
     "NoOverlappingProtocols",
+    "PKCS7Flag",
     "ProtocolVersion",
     "StorePurpose",
     "VerifyMode",
@@ -109,6 +110,33 @@ class StorePurpose(enum.IntEnum):
     OCSP_HELPER = 8
     TIMESTAMP_SIGN = 9
     CODE_SIGN = 10
+
+
+class PKCS7Flag(enum.IntFlag):
+    """How PKCS#7 messages are made and read (*PKCS7_sign(3)*, *PKCS7_verify(3)*)."""
+
+    #: the content has MIME headers for plain text
+    TEXT = 0x1
+    #: leave the signer's certificate out
+    NOCERTS = 0x2
+    #: do not check the signatures
+    NOSIGS = 0x4
+    #: the certificates in the message are no part of chains
+    NOCHAIN = 0x8
+    #: the certificates in the message are no signers
+    NOINTERN = 0x10
+    #: do not check the signers' certificates
+    NOVERIFY = 0x20
+    #: leave the content out
+    DETACHED = 0x40
+    #: the content is kept byte for byte, and not made into canonical text
+    BINARY = 0x80
+    #: sign no attributes
+    NOATTR = 0x100
+    #: leave the S/MIME capabilities out
+    NOSMIMECAP = 0x200
+    #: ignore the revocation lists in the message
+    NOCRL = 0x2000
 
 
 class ProtocolVersion(enum.IntEnum):

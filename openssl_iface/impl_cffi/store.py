@@ -18,7 +18,7 @@ from ._errors import check, clear, take
 from ._handles import own, share
 from ._native import ffi, lib
 from .crl import CRL
-from .x509 import X509
+from .x509 import X509, certificate_stack
 
 
 @implementer(IX509Store)
@@ -123,10 +123,7 @@ class X509StoreContext:
     def _verify(self) -> list[X509]:
         store = self._store._store
         leaf = self._cert._whole("certificate")
-        others = [item._whole("chain") for item in self._chain]
-        stack = own(lib.sk_X509_new_null(), lib.sk_X509_free)
-        for item in others:
-            check(lib.sk_X509_push(stack, item), "chain")
+        stack = certificate_stack(self._chain, "chain")
         with self._lock:
             context = self._store_ctx
             clear()

@@ -255,6 +255,20 @@ def load_certificates(buffer: Any) -> list[X509]:
     return found
 
 
+def certificate_stack(certificates: Any, argument: str) -> Any:
+    """An owned stack of complete certificates (iterable of X509), for OpenSSL; NULL if there are none."""
+    if not isinstance(certificates, Iterable):
+        raise TypeError(f"{argument}: an iterable of X509 expected, not {type(certificates).__name__}")
+    handles = [as_instance(item, X509, argument)._whole(argument) for item in certificates]
+    if not handles:
+        return ffi.NULL
+    stack = own(lib.sk_X509_new_null(), lib.oi_certificates_free)
+    for handle in handles:
+        check(lib.X509_up_ref(handle))
+        check(lib.sk_X509_push(stack, handle))
+    return stack
+
+
 def dump_certificate(type: int, cert: X509) -> bytes:  # noqa: A002
     """See ``ICrypto.dump_certificate``."""
     return as_instance(cert, X509, "cert")._dump(type, "cert")

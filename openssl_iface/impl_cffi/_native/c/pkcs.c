@@ -67,7 +67,20 @@ STACK_OF(X509) *oi_pkcs7_certificates(const PKCS7 *message)
   }
 }
 
+/* ---- SPKI -------------------------------------------------------------- */
+
+/* The object's own; always there, since the standard does not make it optional. */
+ASN1_STRING *oi_spki_challenge(NETSCAPE_SPKI *spki)
+{
+  return spki->spkac->challenge;
+}
+
 /* ---- PKCS#12 ----------------------------------------------------------- */
+
+void oi_certificates_free(STACK_OF(X509) *certificates)
+{
+  sk_X509_pop_free(certificates, X509_free);
+}
 
 void oi_pkcs7s_free(STACK_OF(PKCS7) *messages)
 {

@@ -6,3 +6,6 @@ int sk_X509_num(const struct stack_st_X509 *);
 X509 *sk_X509_value(const struct stack_st_X509 *, int);
 int sk_X509_push(struct stack_st_X509 *, X509 *);
 void sk_X509_free(struct stack_st_X509 *);
+
+/* pkcs.c: the stack, and a reference to each that is on it */
+void oi_certificates_free(struct stack_st_X509 *);
