@@ -19,14 +19,7 @@ from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import RandError
 from openssl_iface.impl_cffi import rand
-from openssl_iface.impl_cffi._native import lib
 from openssl_iface.interfaces import IRandom
-
-
-@pytest.fixture(autouse=True)
-def _no_error_is_left_over() -> Iterator[None]:
-    yield
-    assert lib.ERR_peek_error() == 0
 
 
 def test_the_module_provides_the_contract() -> None:
