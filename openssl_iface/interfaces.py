@@ -1135,7 +1135,8 @@ class IConnection(Interface):
         """The names of the ciphers that would be offered, best first (list of text)."""
 
     def get_group_name():
-        """The key exchange group of the handshake, such as ``"x25519"`` or ``"secp256r1"`` (text: the name in the TLS registry of groups), or ``None``."""
+        """The key exchange group of the handshake (text), or ``None``: its name in the TLS registry of
+        groups, such as ``"x25519"`` or ``"secp256r1"``."""
 
     def export_keying_material(label, size, context):
         """Keying material of *size* bytes (RFC 5705; RFC 8446, section 7.5)."""

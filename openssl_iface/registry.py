@@ -63,7 +63,9 @@ def get_backend(name: str | None = None) -> Any:
         try:
             return _load(found[name])
         except Exception as error:
-            raise ImportError(f"the backend {name!r} ({found[name].value}) cannot be loaded: {error}") from error
+            raise ImportError(
+                f"the backend {name!r} ({found[name].value}) cannot be loaded: {error}"
+            ) from error
     attempts = []
     for candidate in backend_names():
         try:

@@ -49,7 +49,7 @@ class Hooks:
         return error
 
 
-def _keep(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+def _keep(_kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Keep what a callback raised with the connection that it was for."""
     if trace is not None and "handle" in trace.tb_frame.f_locals:
         hooks = ffi.from_handle(trace.tb_frame.f_locals["handle"])
@@ -69,7 +69,7 @@ def _verify(handle: Any, ok: int, store: Any) -> int:
     return GO_ON if verdict else REFUSE
 
 
-def _chain(handle: Any, ok: int, store: Any) -> int:
+def _chain(handle: Any, ok: int, _store: Any) -> int:
     hooks = ffi.from_handle(handle)
     try:
         return GO_ON if hooks.callables["chain"](hooks.connection, bool(ok)) else REFUSE

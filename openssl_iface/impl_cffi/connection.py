@@ -52,7 +52,7 @@ class Connection(Facts):
     def __init__(self, context: Context, socket: Any = None) -> None:
         as_instance(context, Context, "context")
         fileno = -1
-        carrier = None
+        carrier: Any = None
         if socket is not None:
             if hasattr(socket, "fileno"):
                 fileno = as_int(socket.fileno(), "socket: its fileno()", -1)
@@ -61,11 +61,9 @@ class Connection(Facts):
             elif hasattr(socket, "recv") and hasattr(socket, "send"):
                 carrier = socket
             else:
-                raise TypeError(
-                    f"socket: {type(socket).__name__} has neither fileno() nor recv() and send()"
-                )
+                raise TypeError(f"socket: {type(socket).__name__} has neither fileno() nor recv() and send()")
         self._socket = socket
-        self._carrier = carrier
+        self._carrier: Any = carrier
         super().__init__(context, fileno)
         self._app_data: Any = None
         self._unsent = b""

@@ -11,6 +11,7 @@ of a context into a connection when that is made; for the rest,
 from __future__ import annotations
 
 import os
+import pathlib
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -60,8 +61,7 @@ def read_file(name: str, path: Path) -> bytes:
     if not isinstance(path, (str, bytes, os.PathLike)):
         raise TypeError(f"{name}: a path expected, not {type(path).__name__}")
     try:
-        with open(path, "rb") as stream:
-            return stream.read()
+        return pathlib.Path(os.fsdecode(path)).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Error.from_reasons(
@@ -71,7 +71,7 @@ def read_file(name: str, path: Path) -> bytes:
 
 def wire_protocols(protocols: Iterable[bytes]) -> bytes:
     """ALPN names as they stand on the wire (RFC 7301, section 3.1)."""
-    if isinstance(protocols, (str, bytes)):
+    if isinstance(protocols, str | bytes):  # type: ignore[unreachable]
         raise TypeError("protocols: a sequence of bytes expected, not one")
     wire = b""
     for protocol in protocols:
@@ -356,7 +356,7 @@ class Context:
         directory = None
         if capath is not None:
             directory = os.fsencode(capath)
-            if not os.path.isdir(directory):
+            if not pathlib.Path(os.fsdecode(directory)).is_dir():
                 raise Error.from_reasons([], f"capath: {os.fsdecode(capath)!r} is not a directory")
         with self._lock:
             store = self._own_store()
@@ -446,7 +446,9 @@ class Context:
     def set_num_tickets(self, count: int) -> None:
         """How many tickets a TLS 1.3 server sends after a full handshake (*SSL_CTX_set_num_tickets(3)*)."""
         with self._lock:
-            self._check(lib.SSL_CTX_set_num_tickets(self._context, as_int(count, "count", 0, INT_MAX)), "count")
+            self._check(
+                lib.SSL_CTX_set_num_tickets(self._context, as_int(count, "count", 0, INT_MAX)), "count"
+            )
 
     # -- extensions and callbacks --------------------------------------------------------
 
@@ -502,7 +504,9 @@ def _load(name: str, path: Path, load: Callable[..., Any], *arguments: Any) -> A
     except CryptoError as error:
         raise Error.from_reasons(
             error.reasons,
-            f"{name}: {os.fsdecode(path)!r}: {error.message}" if error.message else f"{name}: {os.fsdecode(path)!r}",
+            f"{name}: {os.fsdecode(path)!r}: {error.message}"
+            if error.message
+            else f"{name}: {os.fsdecode(path)!r}",
             codes=error.codes,
             details=error.details,
         ) from error
@@ -510,7 +514,7 @@ def _load(name: str, path: Path, load: Callable[..., Any], *arguments: Any) -> A
 
 def names(ask: Callable[[Any, int], Any], pointer: Any) -> list[str]:
     """The names that *ask* gives for 0, 1, 2 ... until NULL."""
-    found = []
+    found: list[str] = []
     while (name := ask(pointer, len(found))) != ffi.NULL:
         found.append(ffi.string(name).decode())
     return found

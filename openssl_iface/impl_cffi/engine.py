@@ -18,7 +18,7 @@ import errno as errnos
 import os
 import threading
 from collections import deque
-from typing import Any
+from typing import Any, cast
 
 from ..errors import (
     AbortedError,
@@ -161,7 +161,7 @@ class Engine:
 
     def _verification_error(self, work: Any) -> Error:
         conn = self._conn
-        error = _errors.read(work.errors, CertificateVerificationError)
+        error = cast(CertificateVerificationError, _errors.read(work.errors, CertificateVerificationError))
         code = conn.verify_error
         words = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
         error.message = f"the peer's certificate was refused at depth {conn.verify_depth}: {words}"
@@ -354,7 +354,7 @@ class Engine:
 
     def event_output(self, limit: int = EVENT_SIZE) -> bytes:
         """As :meth:`IConnection.event_output` says."""
-        if not 0 < limit:
+        if not limit > 0:
             raise ValueError(f"limit: a positive number of bytes expected, not {limit!r}")
         space = take_workspace()
         work, plain = space

@@ -8,6 +8,7 @@ of its own, has a place where nothing is; then the usual ones are looked at.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from ._native import ffi, lib
 
@@ -27,11 +28,11 @@ def places() -> list[Place]:
     """What to load: ``(None, None)`` is OpenSSL's own place, else a file or a directory."""
     if os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR"):
         return [(None, None)]
-    file = ffi.string(lib.X509_get_default_cert_file())
-    directory = ffi.string(lib.X509_get_default_cert_dir())
-    if os.path.isfile(file) or (os.path.isdir(directory) and os.listdir(directory)):
+    file = Path(ffi.string(lib.X509_get_default_cert_file()).decode())
+    directory = Path(ffi.string(lib.X509_get_default_cert_dir()).decode())
+    if file.is_file() or (directory.is_dir() and any(directory.iterdir())):
         return [(None, None)]
     for bundle in BUNDLES:
-        if os.path.isfile(bundle):
+        if Path(bundle).is_file():
             return [(bundle, None)]
     return [(None, None)]
