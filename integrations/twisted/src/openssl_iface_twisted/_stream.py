@@ -1,0 +1,638 @@
+"""The state machine of a connection: what sockets and layered protocols share.
+
+Theory of operation
+===================
+
+The *engine* is an ``IConnection``; it knows TLS.  The *edge* is the subclass; it
+knows where ciphertext comes from and goes to: a socket and the reactor
+(``transport.py``), or another transport (``protocol.py``).  The *user* is the
+application's protocol.  This file decides what the user is told and when, and
+what the edge has to watch for.
+
+**Events.**  The edge brings what the engine made of an event (plaintext, or an
+exception) to ``_advance`` or ``_engineFailed``.  In the midst of an open
+connection, the edge delivers plaintext itself: that is the hot path, and
+``_flowing`` is the one flag that says so.  It is true while the handshake has
+been announced and nothing is paused, held back, discarded or over.  Whatever
+else there is happens in ``_advance``, a loop (announce, deliver, send, proceed)
+around ``_settle``, which compares what the engine says with what has been told
+already.  Both may be run at any time: they do what is due, once.
+
+**Writing.**  ``_collecting`` says what becomes of a write::
+
+    OPEN    it goes to the engine at once, which sends it; then _collecting = BATCH
+    BATCH   it is kept until the reactor's next iteration (or 16 KiB are there)
+    EVENT   it is kept until the end of the event
+
+so an answer leaves at once, a hundred small writes make few records, and the
+order is always that of the writes.  What the kernel or the lower transport does not take stays in the
+engine: ``engine.queued``.
+
+**Reading** is watched while the engine wants it and nothing is paused.  Plaintext
+that appears while the user has paused (the handshake goes on, a renegotiation has to)
+is held in ``_held``; more that the engine has is left there.  After
+``resumeProducing`` it is delivered from the reactor, never from within that call.
+
+**Ending.**  Each direction ends on its own::
+
+    ours     open --lose(Write)Connection--> queued --event_close--> closing --sent--> closed
+    theirs   open --close_notify, all delivered--> ended      (or an exception from the engine)
+
+Both closed is a clean end.  Theirs ends and the user does not want half a
+connection: ours is closed too, after all that is queued.  After
+``loseConnection`` nothing is delivered any more, but we read on to see
+close_notify.  A timer ends this if nothing moves.  Every way to end goes through ``_finish``,
+which runs once; the edge closes what is below and tells the user.
+
+**Re-entrancy.**  The user may call anything from anywhere.  No method that a user
+calls ever calls the user back, except its producer; it leaves that to the end of the
+event, or to ``_later``.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
+from twisted.logger import Logger
+from twisted.python import log
+from twisted.python.failure import Failure
+
+from openssl_iface.errors import AbortedError, OpenSSLError
+from openssl_iface.values import Ending, ProtocolVersion, Want
+
+from ._batch import Batch
+from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost, reason_for
+
+__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "TLSStream", "WRITE"]
+
+# An enum's members cost more to combine than plain numbers.
+READ = int(Want.READ)
+WRITE = int(Want.WRITE)
+PROCEED = int(Want.PROCEED)
+
+OPEN, BATCH, EVENT = 0, 1, 2
+
+# The largest TLS record: to collect more saves no record (RFC 8446, section 5.1).
+LARGE = 16384
+# What is held back at most when a renegotiation has to be read while the user has paused.
+HELD_MAX = 262144
+# How often a pull producer is asked before other connections get their turn.
+PULLS = 8
+
+_logger = Logger()
+
+
+class TLSStream:
+    """A TLS connection, but for what is below it."""
+
+    handshakeTimeout: float | None = 60.0
+    closeTimeout: float | None = 30.0
+    #: Bytes that may wait to leave before a producer is paused, and below which it is resumed.
+    bufferSize: int = 65536
+    lowWaterMark: int = 16384
+
+    disconnecting: Any = False
+    producer: Any = None
+    producerPaused: bool = False
+    streamingProducer: bool = False
+
+    reactor: Any
+    _engine: Any = None
+    _batch: Batch
+
+    _flowing = False
+    _announced = False
+    _paused = False
+    _sealed = True  # writes are ignored
+    _losingWrite = False
+    _closing = False  # event_close has been called
+    _closeTold = False  # the user knows that ours has left
+    _endTold = False  # the user knows that theirs has come
+    _lossy = False  # something was still queued when we closed
+    _over = False
+    _collecting = OPEN
+    _scheduled = False
+    _producing = False
+    _produceDue = False
+    _out: list[bytes]
+    _outSize = 0
+    _held: list[bytes]
+    _heldSize = 0
+    _verdict: Failure | None = None
+    _timer: Any = None
+    _unsent = 0
+
+    # -- what the edge provides ---------------------------------------------
+
+    def _user(self) -> Any:
+        """The application's protocol."""
+        raise NotImplementedError
+
+    def _watchReading(self, reading: bool) -> None:
+        """Watch for arriving bytes, or stop it."""
+        raise NotImplementedError
+
+    def _drain(self) -> None:
+        """The engine wants to write: send what it has, now or when that is possible."""
+        raise NotImplementedError
+
+    def _kernelQueue(self) -> int:
+        """Bytes that the engine has got rid of and the peer has not acknowledged, as far as is known."""
+        return 0
+
+    def _finishEdge(self, reason: Failure) -> None:
+        """Close what is below, and tell the user (now or when it is closed)."""
+        raise NotImplementedError
+
+    # -- beginning -----------------------------------------------------------
+
+    def _begin(self, engine: Any, batch: Batch) -> None:
+        """Take the *engine*, whose role is set."""
+        self._engine = engine
+        self._engineWrite: Callable[[bytes], None] = engine.event_write
+        self._batch = batch
+        self._out = []
+        self._held = []
+        self._sealed = False
+        if self.handshakeTimeout is not None:
+            self._timer = self.reactor.callLater(self.handshakeTimeout, self._handshakeTimedOut)
+
+    def _hello(self) -> None:
+        """The user has been told of the connection: begin the handshake, unless it has given up already."""
+        if self.disconnecting and not (self._over or self._out or self._engine.queued):
+            self._closing = True
+            self._later(self._finish, Failure(ConnectionDone()))
+        else:
+            self._proceed()
+
+    def _proceed(self) -> None:
+        """Go on with what the engine can do by itself."""
+        if self._over:
+            return
+        self._collecting = EVENT
+        try:
+            data = self._engine.event_proceed()
+        except Exception as error:
+            self._engineFailed(error)
+        else:
+            self._advance(data)
+
+    def resumeHandshake(self) -> None:
+        """Go on with a handshake that a callback has put off; see ``IOpenSSLTransport``."""
+        self._later(self._proceed)
+
+    def _announce(self) -> None:
+        self._announced = True
+        self._stopTimer()
+        if self.disconnecting and self._closing:
+            self._startClosing()
+        if not self._paused and not self.disconnecting:
+            user = self._user()
+            if IHandshakeListener.providedBy(user):
+                user.handshakeCompleted()
+
+    # -- events --------------------------------------------------------------
+
+    def _advance(self, data: bytes) -> None:
+        """Do all that the last event has made possible; *data* is the plaintext that it gave."""
+        if self._over:
+            return
+        self._collecting = EVENT
+        engine = self._engine
+        while True:
+            if not self._announced and engine.handshake_done:
+                self._announce()
+            if data or self._held:
+                self._deliver(data)
+            self._settle()
+            if self._over:
+                return
+            data = b""
+            if engine.wants & PROCEED and (self.disconnecting or not (self._paused and self._announced)):
+                try:
+                    data = engine.event_proceed()
+                except Exception as error:
+                    self._engineFailed(error)
+                    return
+            elif self._paused or not (self._held or (engine.ended is not None and not self._endTold)):
+                break
+        self._collecting = OPEN
+        self._update()
+
+    def _deliver(self, data: bytes) -> None:
+        """Give plaintext to the user, or keep it while it has paused, in its order."""
+        held = self._held
+        if data:
+            held.append(data)
+            self._heldSize += len(data)
+        while held and not self._over:
+            if self.disconnecting:
+                held.clear()
+                self._heldSize = 0
+            elif self._paused:
+                return
+            else:
+                data = held.pop(0)
+                self._heldSize -= len(data)
+                self._user().dataReceived(data)
+
+    def _settle(self) -> None:
+        """Within an event: compare what the engine says with what has been told and done."""
+        if self._over:
+            return
+        engine = self._engine
+        ended = engine.ended
+        if ended is not None and not self._endTold:
+            if self.disconnecting or not (self._held or self._paused or engine.wants & PROCEED):
+                self._peerEnded(ended)
+        if self._out:
+            self._flushOut()
+        if self.producer is not None:
+            self._produce()
+            if self._out:
+                self._flushOut()
+        if self._over:
+            return
+        if self._closing:
+            if self.disconnecting and self._timer is None:
+                self._startClosing()
+        elif (self.disconnecting or self._losingWrite) and self.producer is None:
+            self._close()
+        if self._closing and engine.close_sent:
+            if not self._closeTold:
+                self._closeTold = True
+                user = self._user()
+                if not self.disconnecting and IHalfCloseableProtocol.providedBy(user):
+                    user.writeConnectionLost()
+            if self._endTold:
+                self._finish(Failure(ConnectionDone()))
+
+    def _update(self) -> None:
+        """Make the edge watch for what is wanted now, and decide whether the hot path is open."""
+        engine = self._engine
+        wants = engine.wants
+        if wants & WRITE:
+            self._drain()
+            wants = engine.wants
+            if self._closing and not self._closeTold and engine.close_sent:
+                self._later(self._advance, b"")
+        reading = wants & READ != 0 or (wants & PROCEED != 0 and not self._announced)
+        flowing = self._announced and not (self._endTold or self.disconnecting or self._held)
+        if self._paused and not self.disconnecting:
+            flowing = False
+            if self._announced and reading:
+                # A write may wait for the peer's answer (a renegotiation): to pause must not stop that.
+                reading = self._heldSize < HELD_MAX and not wants & WRITE and engine.queued > 0
+        self._flowing = flowing
+        self._watchReading(reading)
+
+    def _later(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.reactor.callLater(0, self._guarded, function, *arguments)
+
+    def _guarded(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run what may call the user from outside an event: what it raises ends this connection alone."""
+        log.callWithLogger(self, self._guardedHere, function, *arguments)
+
+    def _guardedHere(self, function: Callable[..., None], *arguments: Any) -> None:
+        if self._over:
+            return
+        try:
+            function(*arguments)
+        except Exception:
+            failure = Failure()
+            log.err(failure)
+            self._finish(failure)
+
+    # -- writing -------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send *data* (bytes) some time; ignored when the connection is lost, or given up by us."""
+        if data.__class__ is not bytes:
+            data = _as_bytes(data)
+        if self._sealed or not data:
+            return
+        if self._collecting:
+            self._out.append(data)
+            self._outSize += len(data)
+            if self._outSize >= LARGE:
+                self._flushOut()
+        else:
+            self._collecting = BATCH
+            if not self._scheduled:
+                self._scheduled = True
+                self._batch.add(self)
+            self._send(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Send several pieces (an iterable of bytes) as one."""
+        self.write(b"".join(iovec))
+
+    def _flushOut(self) -> None:
+        """Give the engine what has been collected."""
+        out = self._out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self._outSize = 0
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._engineWrite(data)
+        except Exception as error:
+            self._writeFailed(error)
+            return
+        wants = self._engine.wants
+        if wants & WRITE:
+            self._drain()
+        elif wants & PROCEED and self._collecting != EVENT and self._announced:
+            # The peer is gone; what it sent before is still to be read.
+            self._later(self._advance, b"")
+        if self.producer is not None:
+            self._produce()
+
+    def _endBatch(self) -> None:
+        """The reactor begins its next iteration."""
+        self._scheduled = False
+        if self._over:
+            return
+        self._collecting = OPEN
+        if self._out:
+            self._guarded(self._flushOut)
+
+    def _writeFailed(self, error: BaseException) -> None:
+        """The engine takes nothing any more.  This may be inside of anything, so the end comes later."""
+        if not self._sealed:
+            self._sealed = True
+            self._out.clear()
+            self._later(self._engineFailed, error)
+
+    # -- producers ---------------------------------------------------------------
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Let *producer* write; see ``IConsumer``.  A pull producer is asked whenever little waits to leave."""
+        if self.producer is not None:
+            raise RuntimeError(
+                f"Cannot register producer {producer}, because producer {self.producer} was never unregistered."
+            )
+        if self._over:
+            producer.stopProducing()
+            return
+        self.producer = producer
+        self.streamingProducer = bool(streaming)
+        self.producerPaused = False
+        self._produce()
+
+    def unregisterProducer(self) -> None:
+        """The producer has written all; a ``loseConnection`` that waited for it goes on."""
+        self.producer = None
+        self.producerPaused = False
+        if (self.disconnecting or self._losingWrite) and not self._closing:
+            self._closeSoon()
+
+    def _produce(self) -> None:
+        """Pause, resume or ask the producer, by what waits to leave."""
+        if self._producing:
+            return
+        if self.streamingProducer:
+            waiting = self._engine.queued + self._outSize
+            if self.producerPaused:
+                if waiting <= self.lowWaterMark:
+                    self.producerPaused = False
+                    self.producer.resumeProducing()
+            elif waiting > self.bufferSize:
+                self.producerPaused = True
+                self.producer.pauseProducing()
+            return
+        self._producing = True
+        try:
+            for _ in range(PULLS):
+                if self._engine.queued + self._outSize > self.lowWaterMark:
+                    return
+                self.producer.resumeProducing()
+                if self.producer is None or self.streamingProducer or self._over:
+                    return
+        finally:
+            self._producing = False
+        self._produceSoon()
+
+    def _produceSoon(self) -> None:
+        if not self._produceDue:
+            self._produceDue = True
+            self._later(self._produceNow)
+
+    def _produceNow(self) -> None:
+        self._produceDue = False
+        if self.producer is not None:
+            self._produce()
+
+    # -- being a producer -----------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """Deliver nothing more, not even what is decrypted already, until ``resumeProducing``."""
+        if self._over or self._paused or self._engine is None:
+            return
+        self._paused = True
+        self._flowing = False
+        if not self.disconnecting:
+            self._update()
+
+    def resumeProducing(self) -> None:
+        """Go on delivering: what was held back first, from the reactor's next iteration."""
+        if self._over or not self._paused:
+            return
+        self._paused = False
+        if self._collecting == EVENT:
+            return  # its end sees to it
+        engine = self._engine
+        if self._held or engine.wants & PROCEED or engine.ended is not None:
+            self._later(self._advance, b"")
+        else:
+            self._update()
+
+    def stopProducing(self) -> None:
+        """As ``loseConnection``."""
+        self.loseConnection()
+
+    def stopConsuming(self) -> None:
+        """Forget the producer, and lose the connection."""
+        self.unregisterProducer()
+        self.loseConnection()
+
+    # -- ending ----------------------------------------------------------------------
+
+    def loseConnection(self, *_: Any) -> None:
+        """Send everything, then close_notify; wait for the peer's, and close.
+
+        With a producer, not before it is unregistered.  Nothing more is delivered from now on.
+        Before the handshake is complete, it is completed if something was written; else the connection ends at once.
+        """
+        if self.disconnecting or self._over or self._engine is None:
+            return
+        self.disconnecting = True
+        self._flowing = False
+        if self.producer is None:
+            self._sealed = True
+            self._closeSoon()
+
+    def loseWriteConnection(self) -> None:
+        """Send everything, then close_notify, and go on receiving; see ``IOpenSSLTransport``."""
+        if self._sealed or self._losingWrite or self._over:
+            return
+        self._losingWrite = True
+        if self.producer is None:
+            self._sealed = True
+            self._closeSoon()
+
+    def _closeSoon(self) -> None:
+        self._flowing = False  # so that the end of an event looks closer
+        if self._collecting != EVENT:
+            if not self._closing:
+                self._close()
+            self._later(self._advance, b"")
+
+    def _close(self) -> None:
+        """Ours is closed: close_notify follows what is queued."""
+        self._sealed = True
+        if self._out:
+            self._flushOut()
+        engine = self._engine
+        if engine.wants & WRITE:
+            self._drain()
+        if self.disconnecting and not engine.handshake_done and not engine.queued:
+            self._later(self._finish, Failure(ConnectionDone()))
+            self._closing = True
+            return
+        self._closing = True
+        self._lossy = engine.queued > 0
+        engine.event_close()
+        if engine.wants & WRITE:
+            self._drain()
+        if self.disconnecting and (self._announced or self._timer is None):
+            self._startClosing()
+
+    def _peerEnded(self, ended: Ending) -> None:
+        """The peer's side is closed, and all that it sent is delivered."""
+        self._endTold = True
+        self._flowing = False
+        if ended is not Ending.CLEAN:
+            kind = TruncatedConnectionLost if ended is Ending.TRUNCATED else AbortedConnectionLost
+            self._finish(Failure(kind(-1, "Unexpected EOF")))
+            return
+        if self.disconnecting:
+            return
+        user = self._user()
+        if (
+            IHalfCloseableProtocol.providedBy(user)
+            and self._engine.get_protocol_version() >= ProtocolVersion.TLS1_3
+        ):
+            user.readConnectionLost()
+            return
+        self.disconnecting = True
+        if self.producer is not None:
+            # It would never be told to stop while it waits for room.
+            producer, self.producer = self.producer, None
+            producer.stopProducing()
+        self._sealed = True
+
+    def _startClosing(self) -> None:
+        """From now on something has to move: what waits to leave, or the peer's close_notify."""
+        if self.closeTimeout is not None and not self._over:
+            self._stopTimer()
+            self._unsent = self._engine.queued + self._kernelQueue()
+            self._timer = self.reactor.callLater(self.closeTimeout, self._closeTimedOut)
+
+    def _closeTimedOut(self) -> None:
+        self._timer = None
+        unsent = self._engine.queued + self._kernelQueue()
+        if unsent < self._unsent:
+            self._startClosing()
+            return
+        what = "did not take what was sent" if unsent else "did not answer close_notify"
+        self._timedOut(f"The peer {what} within {self.closeTimeout:g} seconds")
+
+    def _handshakeTimedOut(self) -> None:
+        self._timer = None
+        self._timedOut(f"The peer did not complete the handshake within {self.handshakeTimeout:g} seconds")
+
+    def _timedOut(self, message: str) -> None:
+        self._guarded(self._finish, Failure(TimedOutConnectionLost(errno.ETIMEDOUT, message)))
+
+    def _stopTimer(self) -> None:
+        timer = self._timer
+        if timer is not None:
+            self._timer = None
+            if timer.active():
+                timer.cancel()
+
+    def _engineFailed(self, error: BaseException) -> None:
+        """The engine has raised *error*: the connection is at its end, whatever else was due."""
+        if self._over:
+            return
+        if isinstance(error, AbortedError) and self._engine.ended is Ending.CLEAN and not self._lossy:
+            # A reset after the peer's goodbye, in answer to ours: all was said.
+            error = ConnectionDone()
+        if not isinstance(error, (OpenSSLError, ConnectionDone)):
+            # A callback has raised.  The user is told; but many users do not look.
+            _logger.warn(
+                "A TLS callback of {transport} has raised {error!r}", transport=self.logPrefix(), error=error
+            )
+        self._finish(Failure(reason_for(error)))
+
+    def failVerification(self, reason: Failure) -> None:
+        """Abort the connection, and give *reason* to ``connectionLost``."""
+        if self._verdict is None:
+            self._verdict = reason
+        self.abortConnection()
+
+    def _finish(self, reason: Failure) -> None:
+        """The end."""
+        if not self._over:
+            self._seal()
+            self._finishEdge(reason)
+
+    def _seal(self) -> None:
+        """Nothing happens any more, on either side."""
+        self._over = self._sealed = True
+        self._flowing = False
+        self._stopTimer()
+        self._out.clear()
+        self._held.clear()
+
+    def _reason(self, reason: Failure) -> Failure:
+        """What the user is told in place of *reason*."""
+        if self._verdict is not None and reason.check(ConnectionAborted):
+            return self._verdict
+        return reason
+
+    # -- what is known of it ------------------------------------------------------
+
+    def getHandle(self) -> Any:
+        """The engine (an ``IConnection``)."""
+        return self._engine
+
+    def getPeerCertificate(self) -> Any:
+        """The peer's certificate (an ``IX509``), or ``None``."""
+        return self._engine.get_peer_certificate()
+
+    @property
+    def negotiatedProtocol(self) -> bytes | None:
+        """What ALPN has agreed on (bytes), or ``None``."""
+        return self._engine.get_alpn_proto_negotiated() or None
+
+    # -- what the edge has as well ---------------------------------------------------
+
+    def abortConnection(self) -> None:
+        raise NotImplementedError
+
+    def logPrefix(self) -> str:
+        raise NotImplementedError
+
+
+def _as_bytes(data: Any) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError(f"data: bytes are wanted, not {type(data).__name__}")

@@ -1,0 +1,362 @@
+"""TLS over any transport: ``startTLS``, proxies, TLS inside TLS.
+
+The layered edge of a connection (see ``_stream.py``): a protocol to the transport
+below, and a transport to the protocol above.  Bytes go through memory: the engine
+is fed with what is received, and what it wants to send is written below.
+
+Flow control goes both ways.  To the transport below we are a push producer: while
+it is full, ciphertext and what was written stay in the engine, and the producer
+above is paused.  When the protocol above pauses us, we pause the transport below.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IConsumer, IPushProducer, ISSLTransport, ISystemHandle, ITLSTransport
+from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
+from twisted.python import log
+from twisted.python.failure import Failure
+from zope.interface import alsoProvides, implementer, providedBy
+
+from openssl_iface.errors import SysCallError, TruncatedError
+from openssl_iface.values import Ending
+
+from ._batch import batch_of
+from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream
+from .contexts import check_factory, connection_for
+from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
+from .interfaces import IOpenSSLTransport
+
+__all__ = ["TLSProtocol", "TLSWrapperFactory", "startTLS"]
+
+
+@implementer(IPushProducer)
+class _Feeder:
+    """What we are to the transport below."""
+
+    def __init__(self, stream: TLSProtocol) -> None:
+        self._stream = stream
+
+    def pauseProducing(self) -> None:
+        self._stream._lowerFull = True
+
+    def resumeProducing(self) -> None:
+        self._stream._lowerFull = False
+        self._stream._resumeBelow()
+
+    def stopProducing(self) -> None:
+        """The transport below is lost; its ``connectionLost`` says so as well."""
+
+
+@implementer(IOpenSSLTransport, ITLSTransport, ISystemHandle)
+class TLSProtocol(TLSStream, ProtocolWrapper):
+    """TLS between the transport below and ``wrappedProtocol``.
+
+    :param factory: the :class:`TLSWrapperFactory`.
+    :param wrappedProtocol: the protocol above.
+    :param connectWrapped: whether that is told of its connection; after ``startTLS`` it has been already.
+    """
+
+    wrappedProtocol: Any
+    factory: Any
+    transport: Any
+    connected = 0
+    _lowerFull = False
+    _lowerPaused = False
+    _registered = False
+    _lost = False
+    _ending: Failure | None = None
+
+    def __init__(self, factory: Any, wrappedProtocol: Any, connectWrapped: bool = True) -> None:
+        ProtocolWrapper.__init__(self, factory, wrappedProtocol)
+        self._connectWrapped = connectWrapped
+        self.handshakeTimeout = factory.handshakeTimeout
+        self.closeTimeout = factory.closeTimeout
+
+    # -- the protocol below ------------------------------------------------------
+
+    def makeConnection(self, transport: Any) -> None:
+        """The transport below is there: begin."""
+        self.reactor = self.factory.clock or getattr(transport, "reactor", None) or _the_reactor()
+        engine = connection_for(self.factory.contextFactory, self.factory.isClient, self, None)
+        alsoProvides(self, providedBy(transport))
+        self._feed = engine.event_feed
+        self._begin(engine, batch_of(self.reactor))
+        Protocol.makeConnection(self, transport)
+        self.factory.registerProtocol(self)
+        if IConsumer.providedBy(transport):
+            self._registered = True
+            transport.registerProducer(_Feeder(self), True)
+        self._collecting = EVENT  # so that the hello is the first to leave, and what is written now follows it
+        if self._connectWrapped:
+            self.wrappedProtocol.makeConnection(self)
+        self._hello()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Ciphertext has come."""
+        if self._over:
+            return
+        self._collecting = EVENT
+        try:
+            data = self._feed(data)
+        except Exception as error:
+            self._engineFailed(error)
+            return
+        if data and self._flowing:
+            self.wrappedProtocol.dataReceived(data)
+            if self._out:
+                self._flushOut()
+            if self._flowing and self._engine.wants == READ:
+                self._collecting = OPEN
+                return
+            data = b""
+        self._advance(data)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The transport below is gone."""
+        if self._lost:
+            return
+        self._lost = True
+        if not self._over:
+            reason = self._whyLost(reason)
+            self._seal()
+        elif self._ending is not None:
+            reason = self._ending
+        reason = self._reason(reason)
+        self.connected = 0
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        self.factory.unregisterProtocol(self)
+        protocol, self.wrappedProtocol = self.wrappedProtocol, None
+        protocol.connectionLost(reason)
+
+    def _whyLost(self, reason: Failure) -> Failure:
+        """What the end of the transport below means for us.  What came before it is delivered first."""
+        engine = self._engine
+        self._collecting = EVENT
+        try:
+            data = self._feed(b"")
+        except Exception as error:
+            return self._verdictOn(reason, error)
+        try:
+            while not self._over:
+                if not self._announced and engine.handshake_done:
+                    self._announce()
+                self._deliver(data)
+                if self._paused or self._over or not engine.wants & PROCEED:
+                    break
+                try:
+                    data = engine.event_proceed()
+                except Exception as error:
+                    return self._verdictOn(reason, error)
+        except Exception:
+            # What the protocol above has raised, treated as a reactor does.
+            failure = Failure()
+            log.err(failure)
+            return failure
+        if self._ending is not None:
+            return self._ending
+        if engine.ended is Ending.CLEAN and not (self._lossy or engine.queued):
+            return Failure(ConnectionDone())
+        return self._verdictOn(reason, TruncatedError(-1, "Unexpected EOF"))
+
+    def _verdictOn(self, reason: Failure, error: BaseException) -> Failure:
+        """The better of two reasons: the one from below, or the engine's."""
+        if not isinstance(error, SysCallError) or reason.check(ConnectionDone):
+            return Failure(reason_for(error))
+        if reason.type is ConnectionLost:
+            lost = AbortedConnectionLost(-1, "the transport below was lost")
+            lost.__cause__ = reason.value
+            return Failure(lost)
+        return reason
+
+    # -- what the state machine asks for -------------------------------------------
+
+    def _user(self) -> Any:
+        return self.wrappedProtocol
+
+    def _watchReading(self, reading: bool) -> None:
+        if reading is self._lowerPaused and not self._lost:
+            self._lowerPaused = not reading
+            change = getattr(self.transport, "resumeProducing" if reading else "pauseProducing", None)
+            if change is not None:
+                change()
+
+    def _drain(self) -> None:
+        if self._lowerFull or self._lost:
+            return
+        output = self._engine.event_output
+        write = self.transport.write
+        while True:
+            data = output()
+            if not data:
+                break
+            write(data)
+            if self._lowerFull:
+                return
+        if self.producer is not None:
+            self._produceSoon()
+
+    def _resumeBelow(self) -> None:
+        """The transport below has room again."""
+        if not self._over and self._collecting != EVENT and self._engine.wants & WRITE:
+            self._drain()
+            self._guarded(self._advance, b"")
+
+    def _finishEdge(self, reason: Failure) -> None:
+        self._ending = reason
+        try:
+            self._drain()
+        except Exception as error:
+            self._ending = Failure(error)
+        if self._lost:
+            return
+        self._forgetBelow()
+        if isinstance(reason.value, TimedOutConnectionLost):
+            self._abortBelow()
+        else:
+            self.transport.loseConnection()
+
+    def _forgetBelow(self) -> None:
+        if self._registered:
+            self._registered = False
+            self.transport.unregisterProducer()
+
+    def _abortBelow(self) -> None:
+        # ITransport has no abortConnection: that is ITCPTransport's.
+        abort = getattr(self.transport, "abortConnection", None) or self.transport.loseConnection
+        abort()
+
+    # -- what the protocol above may ask for -------------------------------------------
+
+    def abortConnection(self) -> None:
+        """Drop the connection at once, and everything that has not left."""
+        if self._over or self._lost:
+            return
+        self._seal()
+        self._ending = Failure(ConnectionAborted())
+        self._forgetBelow()
+        self._abortBelow()
+
+    def resumeProducing(self) -> None:
+        """Go on delivering, also when the transport below was paused before TLS began on it."""
+        TLSStream.resumeProducing(self)
+        if not (self._over or self._paused or self._lowerPaused):
+            resume = getattr(self.transport, "resumeProducing", None)
+            if resume is not None:
+                resume()
+
+    def startTLS(self, ctx: Any, normal: bool = True, received: bytes = b"") -> None:
+        """Start another TLS inside this one; see :func:`startTLS`."""
+        startTLS(self, ctx, normal, received)
+
+    def getHandle(self) -> Any:
+        """The engine (an ``IConnection``)."""
+        return self._engine
+
+    def logPrefix(self) -> str:
+        """What the log says before each line about this connection."""
+        return ProtocolWrapper.logPrefix(self)
+
+    @property
+    def _tlsClientDefault(self) -> bool:
+        return bool(self.factory.isClient)
+
+
+class TLSWrapperFactory(WrappingFactory):  # type: ignore[type-arg]  # not generic in older Twisted
+    """Makes protocols that speak TLS over their transport, and *wrappedFactory*'s protocol inside it.
+
+    :param contextFactory: as for ``listenSSL`` and ``connectSSL``.
+    :param isClient: whether the connections are the client's.
+    :param wrappedFactory: makes the protocols above.
+    :param clock: what delayed calls are made with; the transport's reactor if left out.
+    """
+
+    protocol = TLSProtocol
+    handshakeTimeout: float | None = TLSStream.handshakeTimeout
+    closeTimeout: float | None = TLSStream.closeTimeout
+    noisy = False
+
+    def __init__(self, contextFactory: Any, isClient: bool, wrappedFactory: Any, clock: Any = None) -> None:
+        check_factory(contextFactory, client=isClient)
+        WrappingFactory.__init__(self, wrappedFactory)
+        self.contextFactory = contextFactory
+        self.isClient = isClient
+        self.clock = clock
+
+    def buildProtocol(self, addr: Any) -> Any:
+        """A :class:`TLSProtocol`, or ``None`` if the wrapped factory wants no connection."""
+        wrapped = self.wrappedFactory.buildProtocol(addr)
+        return None if wrapped is None else self.protocol(self, wrapped)
+
+
+class _Beneath:
+    """A transport as it was before ``startTLS`` took its methods over."""
+
+    def __init__(self, transport: Any) -> None:
+        self._transport = transport
+        self.__dict__.update((name, getattr(transport, name)) for name in _TAKEN if hasattr(transport, name))
+        alsoProvides(self, providedBy(transport))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+# What TLS takes over from the transport that it is started on.
+_TAKEN = (
+    "write", "writeSequence", "loseConnection", "loseWriteConnection", "abortConnection",
+    "registerProducer", "unregisterProducer", "stopConsuming",
+    "pauseProducing", "resumeProducing", "stopProducing",
+    "startTLS", "resumeHandshake", "failVerification", "getHandle", "getPeerCertificate",
+)  # fmt: skip
+
+
+def startTLS(
+    transport: Any, contextFactory: Any, normal: bool = True, received: bytes = b"", client: bool | None = None
+) -> TLSProtocol:
+    """Speak TLS from now on, over a connection that exists: a plain one of Twisted's, or one of ours.
+
+    *transport* stays what its protocol writes to.  What was written before leaves as it was, before TLS.
+
+    :param contextFactory: as for ``listenSSL`` and ``connectSSL``.
+    :param normal: who connected is the TLS client; false: the other way round.
+    :param received: bytes of the TLS stream that the protocol has received already, after those that
+        made it start TLS.
+    :param client: whether this side is the TLS client, if the transport does not know who connected.
+    :return: the :class:`TLSProtocol` between the transport and its protocol.
+    """
+    if client is None:
+        default = getattr(transport, "_tlsClientDefault", None)
+        if default is None:
+            raise TypeError("transport: it does not know who connected; say client=True or client=False")
+        client = bool(default) is bool(normal)
+    slot = "wrappedProtocol" if isinstance(transport, TLSProtocol) else "protocol"
+    user = getattr(transport, slot, None)
+    if user is None:
+        raise TypeError("transport: it has no protocol; use TLSWrapperFactory over it")
+    tls = TLSProtocol(TLSWrapperFactory(contextFactory, client, Factory()), user, connectWrapped=False)
+    producer, streaming = getattr(transport, "producer", None), getattr(transport, "streamingProducer", True)
+    if producer is not None:
+        transport.unregisterProducer()
+    beneath = _Beneath(transport)
+    setattr(transport, slot, tls)
+    for name in _TAKEN:
+        setattr(transport, name, getattr(tls, name))
+    if not ISSLTransport.providedBy(transport):
+        alsoProvides(transport, ISSLTransport)
+    tls.makeConnection(beneath)
+    if producer is not None:
+        tls.registerProducer(producer, streaming)
+    if received:
+        tls.dataReceived(received)
+    return tls
+
+
+def _the_reactor() -> Any:
+    from twisted.internet import reactor
+
+    return reactor

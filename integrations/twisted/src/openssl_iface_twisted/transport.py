@@ -1,0 +1,360 @@
+"""TLS over a socket, driven by the reactor: ``listenSSL`` and ``connectSSL``.
+
+The engine reads and writes the socket itself: one call into it per event does all
+the work (*recv*, decrypt, reply, send).  Twisted's own classes do the rest: they
+listen, accept (and survive when descriptors run out), resolve, bind and connect.
+
+TCP_NODELAY is on.  Writes are collected here already, so Nagle's algorithm would
+join nothing more; it would only hold back the last part of an answer until the peer
+acknowledges the first, which on many systems it does after 40 ms.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import struct
+import termios
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ILoggingContext, ISystemHandle, ITLSTransport
+from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ._batch import batch_of
+from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream
+from .contexts import check_factory, connection_for
+from .errors import AbortedConnectionLost
+from .interfaces import IOpenSSLTransport
+from .protocol import startTLS
+
+__all__ = ["TLSClient", "TLSConnection", "TLSConnector", "TLSPort", "TLSServer", "connectSSL", "listenSSL"]
+
+
+@implementer(IOpenSSLTransport, ITLSTransport, ISystemHandle, ILoggingContext)
+class TLSConnection(TLSStream, tcp.Connection):
+    """The socket edge of a connection; see ``_stream.py``."""
+
+    #: whether TCP_NODELAY is set when the connection is made
+    noDelay = True
+
+    protocol: Any
+    _reading = False
+    _writing = False
+
+    # -- events from the reactor ----------------------------------------------
+
+    def doRead(self) -> None:
+        """The socket is readable."""
+        self._collecting = EVENT
+        try:
+            data = self._engineRead()
+        except Exception as error:
+            self._engineFailed(error)
+            return
+        if data and self._flowing:
+            # The hot path.  What the user raises here ends the connection, by the reactor.
+            self.protocol.dataReceived(data)
+            if self._out:
+                self._flushOut()
+            if self._flowing and self._engine.wants == READ:
+                self._collecting = OPEN
+                return
+            data = b""
+        self._advance(data)
+
+    def doWrite(self) -> None:
+        """The socket is writable."""
+        engine = self._engine
+        self._collecting = EVENT
+        engine.event_flush()
+        wants = engine.wants
+        if not wants & WRITE:
+            self.stopWriting()
+        elif self.producer is None and self._flowing and not wants & PROCEED:
+            self._collecting = OPEN
+            return
+        self._advance(b"")
+
+    def readConnectionLost(self, reason: Failure) -> None:
+        """The reactor has seen a hang-up and nothing to read: let the engine see it, and say what it was."""
+        self._guardedHere(self.doRead)
+        if not self._over:
+            self.connectionLost(reason)
+
+    # -- what the state machine asks for -----------------------------------------
+
+    def _start(self, engine: Any) -> None:
+        self._engineRead = engine.event_read
+        self._begin(engine, batch_of(self.reactor))
+
+    def _user(self) -> Any:
+        return self.protocol
+
+    def startReading(self) -> None:
+        """Watch for arriving bytes."""
+        self._reading = True
+        self.reactor.addReader(self)
+
+    def stopReading(self) -> None:
+        """Watch for them no more."""
+        self._reading = False
+        self.reactor.removeReader(self)
+
+    def startWriting(self) -> None:
+        """Watch for writability."""
+        self._writing = True
+        self.reactor.addWriter(self)
+
+    def stopWriting(self) -> None:
+        """Watch for it no more."""
+        self._writing = False
+        self.reactor.removeWriter(self)
+
+    def _watchReading(self, reading: bool) -> None:
+        if reading is not self._reading:
+            if reading:
+                self.startReading()
+            else:
+                self.stopReading()
+
+    def _drain(self) -> None:
+        if not self._writing and not self._over:
+            self.startWriting()
+
+    def _kernelQueue(self) -> int:
+        """What the kernel has not got rid of (Linux: *tcp(7)*, SIOCOUTQ); 0 where it does not tell."""
+        try:
+            return int(struct.unpack("i", fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+        except OSError:
+            return 0
+
+    def _finishEdge(self, reason: Failure) -> None:
+        if self._writing and not reason.check(ConnectionAborted):
+            # An alert, if the kernel takes it: the last thing that the peer may hear of us.
+            try:
+                self._engine.event_flush()
+            except Exception:  # noqa: S110 - there is no one left to tell
+                pass
+        self.connectionLost(reason)
+
+    # -- ending --------------------------------------------------------------------
+
+    def abortConnection(self) -> None:
+        """Drop the connection at once (with RST), and everything that has not left."""
+        if self.disconnected or self._aborting:
+            return
+        self._seal()
+        super(TLSStream, self).abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """The end, of our making or the reactor's: tell the protocol, close the socket."""
+        self._seal()
+        # The number of the descriptor may belong to another connection soon.
+        self._engine.event_detach()
+        super(TLSStream, self).connectionLost(reason)
+
+    def _why(self, reason: Failure) -> Failure:
+        """The reason, more exactly than the reactor knows it."""
+        if self._over:
+            return self._reason(reason)
+        if reason.type in (ConnectionLost, ConnectionDone):
+            # A hang-up that was seen while nothing was read.
+            number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if number or reason.type is ConnectionDone:
+                number = number or errno.ECONNRESET
+                return Failure(AbortedConnectionLost(number, os.strerror(number)))
+        return reason
+
+    # -- TLS inside TLS ---------------------------------------------------------------
+
+    def startTLS(self, ctx: Any, normal: bool = True, received: bytes = b"") -> None:
+        """Start another TLS inside this connection; see :func:`startTLS`."""
+        startTLS(self, ctx, normal, received)
+
+    def getHandle(self) -> Any:
+        """The engine (an ``IConnection``)."""
+        return self._engine
+
+    def logPrefix(self) -> str:
+        """What the log says before each line about this connection."""
+        return self.logstr
+
+
+class TLSServer(tcp.Server, TLSConnection):
+    """An accepted connection."""
+
+    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
+        sock.setblocking(False)
+        engine = connection_for(server.contextFactory, False, self, sock)
+        self.handshakeTimeout = server.handshakeTimeout
+        self.closeTimeout = server.closeTimeout
+        tcp.Server.__init__(self, sock, protocol, client, server, sessionno, reactor)
+        self._start(engine)
+
+    def connectionLost(self, reason: Failure) -> None:
+        if hasattr(self, "socket"):
+            TLSConnection.connectionLost(self, self._why(reason))
+
+
+class TLSClient(tcp.Client, TLSConnection):
+    """A connection that we make."""
+
+    _base = TLSConnection
+    _commonConnection = TLSConnection
+
+    def __init__(self, host: str, port: int, bindAddress: Any, connector: Any, reactor: Any) -> None:
+        self.handshakeTimeout = connector.handshakeTimeout
+        self.closeTimeout = connector.closeTimeout
+        tcp.Client.__init__(self, host, port, bindAddress, connector, reactor)
+
+    def _connectDone(self) -> None:
+        try:
+            engine = connection_for(self.connector.contextFactory, True, self, self.socket)
+        except Exception as error:
+            self.failIfNotConnected(error)
+            return
+        if self.noDelay:
+            self.setTcpNoDelay(True)
+        protocol = self.connector.buildProtocol(self.getPeer())
+        self.connected = 1
+        self.protocol = Protocol() if protocol is None else protocol
+        self.logstr = f"{self._getLogPrefix(protocol)},client"
+        self._start(engine)
+        if protocol is None:
+            self.loseConnection()
+            return
+        self.startReading()
+        self._collecting = EVENT  # so that the hello is the first to leave, and what is written now follows it
+        protocol.makeConnection(self)
+        self._hello()
+
+    def connectionLost(self, reason: Failure) -> None:
+        if not self.connected:
+            tcp.Client.connectionLost(self, reason)
+        elif hasattr(self, "socket"):
+            tcp.Client.connectionLost(self, self._why(reason))
+
+
+class TLSPort(tcp.Port):
+    """A port that is listened on; what ``listenSSL`` gives.
+
+    ``handshakeTimeout`` and ``closeTimeout`` are for the connections to come; see ``ITLSSettings``.
+    """
+
+    transport = TLSServer
+    _type = "TLS"
+
+    def __init__(
+        self,
+        port: int,
+        factory: Any,
+        contextFactory: Any,
+        backlog: int = 50,
+        interface: str = "",
+        reactor: Any = None,
+        handshakeTimeout: float | None = TLSConnection.handshakeTimeout,
+        closeTimeout: float | None = TLSConnection.closeTimeout,
+    ) -> None:
+        check_factory(contextFactory, client=False)
+        tcp.Port.__init__(self, port, factory, backlog, interface, reactor)
+        self.contextFactory = contextFactory
+        self.handshakeTimeout = handshakeTimeout
+        self.closeTimeout = closeTimeout
+
+    def createInternetSocket(self) -> Any:
+        """A socket to listen on; accepted ones inherit TCP_NODELAY from it."""
+        sock = tcp.Port.createInternetSocket(self)
+        if TLSConnection.noDelay:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+
+    def _getLogPrefix(self, factory: Any) -> str:
+        return f"{tcp.Port._getLogPrefix(self, factory)} (TLS)"
+
+
+class TLSConnector(tcp.Connector):
+    """What ``connectSSL`` gives; it may ``connect`` again."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int | str,
+        factory: Any,
+        contextFactory: Any,
+        timeout: float = 30,
+        bindAddress: Any = None,
+        reactor: Any = None,
+        handshakeTimeout: float | None = TLSConnection.handshakeTimeout,
+        closeTimeout: float | None = TLSConnection.closeTimeout,
+    ) -> None:
+        check_factory(contextFactory, client=True)
+        tcp.Connector.__init__(self, host, port, factory, timeout, bindAddress, reactor)
+        self.contextFactory = contextFactory
+        self.handshakeTimeout = handshakeTimeout
+        self.closeTimeout = closeTimeout
+
+    def _makeTransport(self) -> Any:
+        return TLSClient(self.host, self.port, self.bindAddress, self, self.reactor)  # type: ignore[arg-type]
+
+
+def listenSSL(
+    reactor: Any,
+    port: int,
+    factory: Any,
+    contextFactory: Any,
+    backlog: int = 50,
+    interface: str = "",
+    *,
+    handshakeTimeout: float | None = TLSConnection.handshakeTimeout,
+    closeTimeout: float | None = TLSConnection.closeTimeout,
+) -> TLSPort:
+    """Listen for TLS connections; ``reactor.listenSSL``, on this library.
+
+    :param port: the number, 0 for any that is free.
+    :param contextFactory: an object with ``getContext()`` (:class:`DefaultOpenSSLContextFactory`, your own), or one with
+        ``serverConnectionForTLS(transport)`` (:class:`ServerContextFactory`).
+    :param interface: the address to listen on: an IPv4 or IPv6 address, ``""`` for all of IPv4.
+    :param handshakeTimeout: see ``ITLSSettings``.
+    :param closeTimeout: see ``ITLSSettings``.
+    :raises CannotListenError: the port is taken, or may not be had.
+    :raises TypeError: *contextFactory* is none.
+    """
+    listening = TLSPort(
+        port, factory, contextFactory, backlog, interface, reactor, handshakeTimeout, closeTimeout
+    )
+    listening.startListening()
+    return listening
+
+
+def connectSSL(
+    reactor: Any,
+    host: str,
+    port: int,
+    factory: Any,
+    contextFactory: Any,
+    timeout: float = 30,
+    bindAddress: Any = None,
+    *,
+    handshakeTimeout: float | None = TLSConnection.handshakeTimeout,
+    closeTimeout: float | None = TLSConnection.closeTimeout,
+) -> TLSConnector:
+    """Make a TLS connection; ``reactor.connectSSL``, on this library.
+
+    :param host: a name or an IPv4 or IPv6 address.  It is *not* what the certificate is verified for: that is
+        said to the *contextFactory*, :class:`VerifyingClientContextFactory`.
+    :param contextFactory: an object with ``getContext()``, or one with ``clientConnectionForTLS(transport)``.
+    :param timeout: seconds until the TCP connection has to be there.
+    :param bindAddress: our own ``(address, port)``.
+    :raises TypeError: *contextFactory* is none.
+    """
+    connector = TLSConnector(
+        host, port, factory, contextFactory, timeout, bindAddress, reactor, handshakeTimeout, closeTimeout
+    )
+    connector.connect()
+    return connector

@@ -1,0 +1,8 @@
+"""Lets the tests of this directory import what they share (``transport_matrix``)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))

@@ -1,0 +1,341 @@
+"""Bytes go through, whole and in order, whatever is called from wherever."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from twisted.internet.interfaces import (
+    IConsumer,
+    INegotiated,
+    IPushProducer,
+    ISSLTransport,
+    ITCPTransport,
+    ITLSTransport,
+    ITransport,
+)
+from twisted.internet.error import ConnectionDone
+from zope.interface.verify import verifyObject
+
+from openssl_iface.errors import WantX509LookupError
+from openssl_iface_twisted import IOpenSSLTransport
+
+BLOB = os.urandom(1 << 20)
+
+
+class Flow(TransportCase):
+    def test_echo_and_facts(self) -> None:
+        """The handshake is announced before data, and the transport says what it is."""
+        facts = {}
+
+        def look(client: Recorder) -> None:
+            transport = client.transport
+            for interface in (
+                IOpenSSLTransport, ITransport, ITCPTransport, ISSLTransport, ITLSTransport, INegotiated, IConsumer,
+                IPushProducer,
+            ):  # fmt: skip
+                assert interface.providedBy(transport), interface
+                if self.edge == "socket":
+                    verifyObject(interface, transport)
+            facts["alpn"] = transport.negotiatedProtocol
+            facts["certificate"] = transport.getPeerCertificate()
+            facts["version"] = transport.getHandle().get_protocol_version()
+            facts["peer"] = transport.getPeer().port
+            facts["host"] = transport.getHost().host
+            facts["nodelay"] = transport.getTcpNoDelay()
+            transport.write(b"hello")
+
+        server = Recorder().on("data", lambda server: server.transport.write(b"HELLO"))
+        client = Recorder().on("handshake", look).on("data", lambda client: client.transport.loseConnection())
+        self.runPair(
+            server,
+            client,
+            serverContext=self.serverContext(alpn=[b"h2", b"echo"]),
+            clientContext=self.clientContext(alpn=[b"echo"]),
+        )
+        self.assertEqual(server.data, b"hello")
+        self.assertEqual(client.data, b"HELLO")
+        self.assertEqual(client.events, ["made", "handshake", "data", "lost"])
+        self.assertEqual(server.events, ["made", "handshake", "data", "lost"])
+        self.assertEqual(facts["alpn"], b"echo")
+        self.assertIsNotNone(facts["certificate"])
+        self.assertEqual(facts["version"], self.version)
+        self.assertEqual(facts["host"], "127.0.0.1")
+        self.assertEqual(facts["nodelay"], self.edge == "socket")
+        self.assertIs(server.reason.type, ConnectionDone)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_without_alpn(self) -> None:
+        """No ALPN: ``negotiatedProtocol`` is None, as INegotiated says."""
+        seen = []
+        client = Recorder().on("handshake", lambda c: (seen.append(c.transport.negotiatedProtocol), c.transport.loseConnection()))
+        self.runPair(Recorder(), client)
+        self.assertEqual(seen, [None])
+
+    def test_big_both_ways(self) -> None:
+        """Sixteen MiB at once in each direction, then both close: all of it arrives."""
+        blob = BLOB * 16
+
+        def send(protocol: Recorder) -> None:
+            protocol.transport.write(blob)
+
+        def full(protocol: Recorder) -> None:
+            if len(protocol.data) == len(blob):
+                protocol.transport.loseConnection()
+
+        server = Recorder().on("made", send)
+        client = Recorder().on("made", send).on("data", full)
+        self.runPair(server, client)
+        self.assertEqual(len(client.data), len(blob))
+        self.assertEqual(hashlib.sha256(client.data).digest(), hashlib.sha256(blob).digest())
+
+    def test_whole_flight_is_flushed(self) -> None:
+        """What was written before loseConnection arrives, however much it is; both ends are clean."""
+        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 8), s.transport.loseConnection()))
+        client = Recorder()
+        self.runPair(server, client)
+        self.assertEqual(client.data, BLOB * 8)
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_written_before_the_handshake(self) -> None:
+        """connectionMade may write and lose the connection: the handshake is completed for it."""
+        for_server = b"first" + BLOB[:100000]
+        server = Recorder()
+        client = Recorder().on("made", lambda c: (c.transport.write(for_server), c.transport.loseConnection()))
+        self.runPair(server, client)
+        self.assertEqual(server.data, for_server)
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_order_of_writes(self) -> None:
+        """Small, large and empty writes from events, from delayed calls and in sequences arrive in their order."""
+        pieces: list[bytes] = []
+
+        def write(transport: object, data: bytes) -> None:
+            pieces.append(data)
+            transport.write(data)
+
+        def more(transport: object, count: int) -> None:
+            write(transport, b"%d," % count)
+            write(transport, BLOB[: count * 997])
+            write(transport, b"")
+            pieces.extend([b"a", b"bc", BLOB[:count]])
+            transport.writeSequence([b"a", b"bc", BLOB[:count]])
+            if count:
+                self.reactor.callLater(0, more, transport, count - 1)
+            else:
+                transport.loseConnection()
+
+        server = Recorder()
+        client = Recorder().on("made", lambda c: write(c.transport, b"made"))
+        client.on("handshake", lambda c: (write(c.transport, b"handshake"), more(c.transport, 40)))
+        self.runPair(server, client)
+        self.assertEqual(server.data, b"".join(pieces))
+
+    def test_a_hundred_thousand_bytes(self) -> None:
+        """One at a time, outside any event: they arrive in order, and in few records."""
+        count = 100_000
+
+        def write(client: Recorder) -> None:
+            for number in range(count):
+                client.transport.write(bytes([number % 251]))
+            client.transport.loseConnection()
+
+        server = Recorder()
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0, write, c))
+        self.runPair(server, client)
+        self.assertEqual(server.data, bytes(number % 251 for number in range(count)))
+        self.assertLess(server.pieces, 200)
+
+    def test_the_first_write_leaves_at_once(self) -> None:
+        """A write outside an event is not delayed to the next iteration; the ones after it make one record."""
+        queued = []
+
+        def write(client: Recorder) -> None:
+            client.transport.write(b"1")
+            queued.append(client.transport.getHandle().queued)
+            for _ in range(50):
+                client.transport.write(b"2")
+            self.reactor.callLater(0, lambda: self.reactor.callLater(0, client.transport.loseConnection))
+
+        server = StdlibPeer(self.stdlib(server=True), server=True)
+        server.on("closed", lambda s: s.closeNotify())
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0, write, c))
+        self.connect(self.listenPlain(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(server.data, b"1" + b"2" * 50)
+        self.assertEqual(queued, [0])
+
+    def test_only_bytes_are_written(self) -> None:
+        """Text is a TypeError; other buffers are taken as they are now."""
+        errors = []
+
+        def write(client: Recorder) -> None:
+            buffer = bytearray(b"buffer")
+            client.transport.write(buffer)
+            buffer[:] = b"change"
+            for wrong in ("text", 5, None, ""):
+                try:
+                    client.transport.write(wrong)
+                except TypeError as error:
+                    errors.append(error)
+            client.transport.write(memoryview(b"view"))
+            client.transport.loseConnection()
+            client.transport.write(b"too late")
+
+        server = Recorder()
+        self.runPair(server, Recorder().on("handshake", write))
+        self.assertEqual(server.data, b"bufferview")
+        self.assertEqual(len(errors), 4)
+
+    def test_pause_inside_dataReceived(self) -> None:
+        """After pauseProducing nothing is delivered, whatever has been decrypted; the peer's TCP window closes."""
+        states = []
+
+        def first(client: Recorder) -> None:
+            client.on("data", lambda c: states.append("delivered while paused"))
+            client.transport.pauseProducing()
+            # The server stops when nothing more can leave: then we know that the window is closed.
+            self.reactor.callLater(0, stalled, client, -1)
+
+        def stalled(client: Recorder, before: int) -> None:
+            now = server.transport.getHandle().queued
+            if not server.filled or now != before:
+                self.reactor.callLater(0.05, stalled, client, now)
+                return
+            states.append(len(client.data) < len(BLOB))
+            states.append(now > 0)
+            client.on("data", full)
+            client.transport.resumeProducing()
+            states.append(len(client.data) < len(BLOB))
+
+        def full(client: Recorder) -> None:
+            if len(client.data) == 16 * len(BLOB):
+                client.transport.loseConnection()
+
+        def fill(server: Recorder) -> None:
+            server.transport.write(BLOB * 16)
+            server.filled = True
+
+        server = Recorder().on("handshake", fill)
+        server.filled = False
+        client = Recorder().on("data", first)
+        self.runPair(server, client)
+        self.assertEqual(states, [True, True, True])
+        self.assertEqual(client.data, BLOB * 16)
+
+    def test_pause_and_resume_every_time(self) -> None:
+        """A reader that takes one piece at a time gets all, never from inside of resumeProducing."""
+        inside = []
+
+        def data(client: Recorder) -> None:
+            assert not inside
+            client.transport.pauseProducing()
+            self.reactor.callLater(0, resume, client)
+
+        def resume(client: Recorder) -> None:
+            inside.append(1)
+            client.transport.resumeProducing()
+            client.transport.resumeProducing()
+            inside.pop()
+
+        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 2), s.transport.loseConnection()))
+        client = Recorder().on("data", data)
+        self.runPair(server, client)
+        self.assertEqual(client.data, BLOB * 2)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_paused_from_the_beginning(self) -> None:
+        """The handshake needs no permission: it completes; data is held back until resumeProducing."""
+        order = []
+
+        def shaken(client: Recorder) -> None:
+            order.append("resumed")
+            client.transport.resumeProducing()
+
+        server = Recorder().on("made", lambda s: s.transport.write(b"early"))
+        server.on("handshake", lambda s: self.reactor.callLater(0.05, shaken, client))
+        client = Recorder().on("made", lambda c: c.transport.pauseProducing())
+        client.on("data", lambda c: (order.append("data"), c.transport.loseConnection()))
+        self.runPair(server, client)
+        self.assertEqual(order, ["resumed", "data"])
+        self.assertEqual(client.data, b"early")
+
+    def test_server_paused_from_the_beginning(self) -> None:
+        """The same on the server's side."""
+        server = Recorder().on("made", lambda s: s.transport.pauseProducing())
+        client = Recorder().on("made", lambda c: c.transport.write(b"early"))
+        client.on("handshake", lambda c: self.reactor.callLater(0.05, server.transport.resumeProducing))
+        server.on("data", lambda s: s.transport.loseConnection())
+        self.runPair(server, client)
+        self.assertEqual(server.data, b"early")
+
+    def test_protocol_switched_in_dataReceived(self) -> None:
+        """The next data goes to the protocol that the transport has then."""
+        second = Recorder()
+
+        def switch(server: Recorder) -> None:
+            second.transport = server.transport
+            if self.edge == "socket":
+                server.transport.protocol = second
+            else:
+                server.transport.wrappedProtocol = second
+            server.transport.write(b"switched")
+
+        second.on("data", lambda s: s.transport.loseConnection())
+        server = Recorder().on("data", switch)
+        client = Recorder().on("handshake", lambda c: c.transport.write(b"one"))
+        client.on("data", lambda c: c.transport.write(b"two"))
+        self.connect(self.listen(Once(server)), Once(client))
+        self.runUntilLost(second, client)
+        self.assertEqual((bytes(server.data), bytes(second.data)), (b"one", b"two"))
+
+    def test_stdlib_client(self) -> None:
+        """A client of another make gets its echo, and a clean end."""
+        server = Recorder().on("data", lambda s: s.transport.write(bytes(s.data)))
+        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client.on("handshake", lambda c: c.write(b"echo"))
+        client.on("data", lambda c: c.closeNotify())
+        client.on("closed", lambda c: c.transport.loseConnection())
+        port = self.listen(Once(server))
+        self.reactor.connectTCP("127.0.0.1", port, Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(client.data, b"echo")
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_certificate_callback_puts_the_handshake_off(self) -> None:
+        """A callback that has no answer yet stops the handshake; resumeHandshake goes on with it."""
+        calls = []
+        context = self.serverContext()
+
+        def choose(connection: object) -> None:
+            calls.append(connection)
+            if len(calls) == 1:
+                self.reactor.callLater(0, server.transport.resumeHandshake)
+                raise WantX509LookupError
+
+        context.getContext().set_cert_cb(choose)
+        server = Recorder()
+        client = Recorder().on("handshake", lambda c: (c.transport.write(b"x"), c.transport.loseConnection()))
+        self.runPair(server, client, serverContext=context)
+        self.assertEqual(len(calls), 2)
+        self.assertEqual(server.data, b"x")
+
+    def test_client_certificate(self) -> None:
+        """A server that asks for one sees the client's certificate."""
+        seen = []
+        server = Recorder().on("data", lambda s: (seen.append(s.transport.getPeerCertificate()), s.transport.loseConnection()))
+        client = Recorder().on("made", lambda c: c.transport.write(b"x"))
+        self.runPair(
+            server,
+            client,
+            serverContext=self.serverContext(clientCA=pki() / "ca.pem"),
+            clientContext=self.clientContext(certificate=pki() / "client-both.pem"),
+        )
+        self.assertEqual(len(seen), 1)
+        self.assertIsNotNone(seen[0])
+
+
+matrix(Flow, globals())

@@ -1,0 +1,341 @@
+"""What the transport's tests share: the matrix of test cases, protocols that record, peers of another make.
+
+The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered}: :func:`matrix` makes a test case for
+each from one class.  *layered* is ``TLSProtocol`` over Twisted's own TCP transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import shutil
+import ssl
+import subprocess
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
+from twisted.internet.protocol import ClientFactory, Protocol
+from twisted.internet.test.reactormixins import ReactorBuilder
+from twisted.python.reflect import namedAny
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import alsoProvides, implementer
+
+from openssl_iface.values import ProtocolVersion
+from openssl_iface_twisted import (
+    ServerContextFactory,
+    TLSWrapperFactory,
+    VerifyingClientContextFactory,
+    connectSSL,
+    listenSSL,
+)
+
+# -- a throwaway PKI ------------------------------------------------------------------
+
+_SCRIPT = """
+set -e
+new() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
+new ca; openssl req -x509 -new -key ca.key -subj "/CN=Test CA" -days 2 -out ca.pem
+new other; openssl req -x509 -new -key other.key -subj "/CN=Other CA" -days 2 -out other.pem
+for name in server client; do
+  new $name
+  openssl req -new -key $name.key -subj "/CN=$name" -out $name.csr
+  printf 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1' > ext
+  openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $name.pem
+  cat $name.pem $name.key > $name-both.pem
+done
+"""
+
+
+@cache
+def pki() -> Path:
+    """A directory with ca.pem, other.pem, server.pem, server.key, client-both.pem ..."""
+    directory = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, directory, True)
+    subprocess.run(["sh", "-c", _SCRIPT], cwd=directory, check=True, capture_output=True)
+    return Path(directory)
+
+
+# -- protocols -------------------------------------------------------------------------
+
+
+@implementer(IHandshakeListener)
+class Recorder(Protocol):
+    """Records what it is told in ``events``; ``on(name, callable)`` adds a reaction.
+
+    The events are made, handshake, data, readLost, writeLost and lost; the reaction gets the recorder.
+    """
+
+    def __init__(self, *, halfClose: bool = False) -> None:
+        self.events: list[str] = []
+        self.data = bytearray()
+        self.pieces = 0
+        self.reason: Any = None
+        self.lost: Deferred[Recorder] = Deferred()
+        self._reactions: dict[str, Callable[[Any], object]] = {}
+        if halfClose:
+            alsoProvides(self, IHalfCloseableProtocol)
+
+    def on(self, event: str, reaction: Callable[[Any], object]) -> Recorder:
+        self._reactions[event] = reaction
+        return self
+
+    def _tell(self, event: str) -> None:
+        if not self.events or self.events[-1] != event:
+            self.events.append(event)
+        if event in self._reactions:
+            self._reactions[event](self)
+
+    def connectionMade(self) -> None:
+        self._tell("made")
+
+    def handshakeCompleted(self) -> None:
+        self._tell("handshake")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+        self.pieces += 1
+        self._tell("data")
+
+    def readConnectionLost(self) -> None:
+        self._tell("readLost")
+
+    def writeConnectionLost(self) -> None:
+        self._tell("writeLost")
+
+    def connectionLost(self, reason: Any = None) -> None:
+        assert self.reason is None, "connectionLost was called twice"
+        self.reason = reason
+        self._tell("lost")
+        self.lost.callback(self)
+
+
+class Once(ClientFactory):
+    """A factory with the protocols that it gives, in turn."""
+
+    noisy = False
+
+    def __init__(self, *protocols: Any) -> None:
+        self.protocols = list(protocols)
+        self.failed: Deferred[Any] = Deferred()
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self.protocols.pop(0) if self.protocols else None
+
+    def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
+        self.failed.callback(reason)
+
+
+class StdlibPeer(Recorder):
+    """TLS by Python's ssl module, over a plain TCP transport: a peer of another make that does as it is told."""
+
+    def __init__(self, context: ssl.SSLContext, *, server: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(
+            self._incoming, self._outgoing, server, None if server else "localhost"
+        )
+        self.shaken = False
+        self.silent = False
+        self.closed = False
+
+    def connectionMade(self) -> None:
+        self._tell("made")
+        self._pump()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._incoming.write(data)
+        self._pump()
+
+    def _pump(self) -> None:
+        if self.silent:
+            return
+        try:
+            if not self.shaken:
+                self.tls.do_handshake()
+                self.shaken = True
+                self._send()
+                self._tell("handshake")
+            while not self.closed:
+                data = self.tls.read(65536)
+                if not data:
+                    self.closed = True
+                    self._tell("closed")
+                    break
+                self.data += data
+                self._tell("data")
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            self.closed = True
+            self._tell("closed")
+        except ssl.SSLError as error:
+            self.error = error
+            self._send()
+            self.transport.loseConnection()
+        self._send()
+
+    def _send(self) -> None:
+        data = self._outgoing.read()
+        if data:
+            self.transport.write(data)
+
+    def write(self, data: bytes) -> None:
+        while data:
+            data = data[self.tls.write(data) :]
+        self._send()
+
+    def closeNotify(self) -> None:
+        try:
+            self.tls.unwrap()
+        except ssl.SSLError:
+            pass  # the peer's has not come yet
+        self._send()
+
+
+# -- the matrix ----------------------------------------------------------------------------
+
+
+def asyncio_reactor(case: Any) -> Any:
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    case.addCleanup(asyncio.set_event_loop, None)
+    case.addCleanup(loop.close)
+    return AsyncioSelectorReactor(loop)
+
+
+REACTORS = {
+    "select": "twisted.internet.selectreactor.SelectReactor",
+    "poll": "twisted.internet.pollreactor.PollReactor",
+    "epoll": "twisted.internet.epollreactor.EPollReactor",
+    "asyncio": asyncio_reactor,
+}
+VERSIONS = {"1.2": ProtocolVersion.TLS1_2, "1.3": ProtocolVersion.TLS1_3}
+
+
+class TransportCase(ReactorBuilder):
+    """One cell of the matrix."""
+
+    version: ProtocolVersion
+    edge: str
+    #: how long a test may take; only a defect makes one take it
+    deadline = 30
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.reactor = self.buildReactor()
+        self.ports: list[Any] = []
+
+    # -- contexts
+
+    def serverContext(self, **options: Any) -> Any:
+        factory = ServerContextFactory(pki() / "server.pem", pki() / "server.key", **options)
+        self.bound(factory.getContext())
+        return factory
+
+    def clientContext(self, hostname: str = "localhost", **options: Any) -> Any:
+        options.setdefault("cafile", pki() / "ca.pem")
+        factory = VerifyingClientContextFactory(hostname, **options)
+        self.bound(factory.getContext())
+        return factory
+
+    def bound(self, context: Any) -> None:
+        context.set_min_proto_version(self.version)
+        context.set_max_proto_version(self.version)
+
+    def stdlib(self, *, server: bool) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+        if server:
+            context.load_cert_chain(pki() / "server.pem", pki() / "server.key")
+        else:
+            context.load_verify_locations(pki() / "ca.pem")
+        context.minimum_version = context.maximum_version = (
+            ssl.TLSVersion.TLSv1_2 if self.version == ProtocolVersion.TLS1_2 else ssl.TLSVersion.TLSv1_3
+        )
+        return context
+
+    # -- the two edges
+
+    def listen(self, factory: Any, context: Any = None, **options: Any) -> int:
+        """Listen with TLS; the port's number."""
+        context = context or self.serverContext()
+        if self.edge == "socket":
+            port = listenSSL(self.reactor, 0, factory, context, interface="127.0.0.1", **options)
+        else:
+            wrapper = TLSWrapperFactory(context, False, factory)
+            self._apply(wrapper, options)
+            port = self.reactor.listenTCP(0, wrapper, interface="127.0.0.1")
+        self.ports.append(port)
+        return port.getHost().port
+
+    def connect(self, port: int, factory: Any, context: Any = None, **options: Any) -> None:
+        context = context or self.clientContext()
+        if self.edge == "socket":
+            connectSSL(self.reactor, "127.0.0.1", port, factory, context, **options)
+        else:
+            wrapper = TLSWrapperFactory(context, True, factory)
+            self._apply(wrapper, options)
+            self.reactor.connectTCP("127.0.0.1", port, wrapper)
+
+    @staticmethod
+    def _apply(wrapper: Any, options: dict[str, Any]) -> None:
+        for name, value in options.items():
+            setattr(wrapper, name, value)
+
+    def listenPlain(self, factory: Any) -> int:
+        port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.ports.append(port)
+        return port.getHost().port
+
+    # -- running
+
+    def runUntilLost(self, *protocols: Recorder) -> None:
+        """Run the reactor until each of *protocols* has lost its connection."""
+        waiting = set(protocols)
+
+        def lost(protocol: Recorder) -> None:
+            waiting.discard(protocol)
+            if not waiting:
+                self.reactor.callLater(0, self.reactor.stop)
+
+        for protocol in protocols:
+            protocol.lost.addCallback(lost)
+        try:
+            self.runReactor(self.reactor, timeout=self.deadline)
+        except BaseException:
+            for protocol in protocols:
+                print(type(protocol).__name__, protocol.events, len(protocol.data), protocol.reason)
+            raise
+
+    def runPair(self, server: Recorder, client: Recorder, **options: Any) -> None:
+        """Connect the two through TLS, and run until both have lost the connection."""
+        port = self.listen(Once(server), options.pop("serverContext", None), **options.pop("serverOptions", {}))
+        self.connect(port, Once(client), options.pop("clientContext", None), **options.pop("clientOptions", {}))
+        assert not options
+        self.runUntilLost(server, client)
+
+
+def matrix(
+    base: type[TransportCase], into: dict[str, Any], edges: tuple[str, ...] = ("socket", "layered")
+) -> None:
+    """Put a test case for each cell of the matrix *into* a module's names."""
+    for reactor, factory in REACTORS.items():
+        for version, number in VERSIONS.items():
+            for edge in edges:
+                name = f"{base.__name__}_{reactor}_{version.replace('.', '')}_{edge}"
+
+                class Cell(base, SynchronousTestCase):  # type: ignore[valid-type,misc]
+                    pass
+
+                Cell.reactorFactory = namedAny(factory) if isinstance(factory, str) else factory
+                Cell.version = number
+                Cell.edge = edge
+                Cell.__name__ = Cell.__qualname__ = name
+                Cell.__module__ = base.__module__
+                into[name] = Cell
