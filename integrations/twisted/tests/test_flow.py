@@ -69,7 +69,9 @@ class Flow(TransportCase):
     def test_without_alpn(self) -> None:
         """No ALPN: ``negotiatedProtocol`` is None, as INegotiated says."""
         seen = []
-        client = Recorder().on("handshake", lambda c: (seen.append(c.transport.negotiatedProtocol), c.transport.loseConnection()))
+        client = Recorder().on(
+            "handshake", lambda c: (seen.append(c.transport.negotiatedProtocol), c.transport.loseConnection())
+        )
         self.runPair(Recorder(), client)
         self.assertEqual(seen, [None])
 
@@ -92,7 +94,9 @@ class Flow(TransportCase):
 
     def test_whole_flight_is_flushed(self) -> None:
         """What was written before loseConnection arrives, however much it is; both ends are clean."""
-        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 8), s.transport.loseConnection()))
+        server = Recorder().on(
+            "handshake", lambda s: (s.transport.write(BLOB * 8), s.transport.loseConnection())
+        )
         client = Recorder()
         self.runPair(server, client)
         self.assertEqual(client.data, BLOB * 8)
@@ -103,7 +107,9 @@ class Flow(TransportCase):
         """connectionMade may write and lose the connection: the handshake is completed for it."""
         for_server = b"first" + BLOB[:100000]
         server = Recorder()
-        client = Recorder().on("made", lambda c: (c.transport.write(for_server), c.transport.loseConnection()))
+        client = Recorder().on(
+            "made", lambda c: (c.transport.write(for_server), c.transport.loseConnection())
+        )
         self.runPair(server, client)
         self.assertEqual(server.data, for_server)
         self.assertIs(client.reason.type, ConnectionDone)
@@ -241,7 +247,9 @@ class Flow(TransportCase):
             client.transport.resumeProducing()
             inside.pop()
 
-        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 2), s.transport.loseConnection()))
+        server = Recorder().on(
+            "handshake", lambda s: (s.transport.write(BLOB * 2), s.transport.loseConnection())
+        )
         client = Recorder().on("data", data)
         self.runPair(server, client)
         self.assertEqual(client.data, BLOB * 2)
@@ -326,7 +334,9 @@ class Flow(TransportCase):
     def test_client_certificate(self) -> None:
         """A server that asks for one sees the client's certificate."""
         seen = []
-        server = Recorder().on("data", lambda s: (seen.append(s.transport.getPeerCertificate()), s.transport.loseConnection()))
+        server = Recorder().on(
+            "data", lambda s: (seen.append(s.transport.getPeerCertificate()), s.transport.loseConnection())
+        )
         client = Recorder().on("made", lambda c: c.transport.write(b"x"))
         self.runPair(
             server,

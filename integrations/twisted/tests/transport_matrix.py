@@ -136,9 +136,7 @@ class StdlibPeer(Recorder):
     def __init__(self, context: ssl.SSLContext, *, server: bool, **options: Any) -> None:
         super().__init__(**options)
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self.tls = context.wrap_bio(
-            self._incoming, self._outgoing, server, None if server else "localhost"
-        )
+        self.tls = context.wrap_bio(self._incoming, self._outgoing, server, None if server else "localhost")
         self.shaken = False
         self.silent = False
         self.closed = False
@@ -315,8 +313,12 @@ class TransportCase(ReactorBuilder):
 
     def runPair(self, server: Recorder, client: Recorder, **options: Any) -> None:
         """Connect the two through TLS, and run until both have lost the connection."""
-        port = self.listen(Once(server), options.pop("serverContext", None), **options.pop("serverOptions", {}))
-        self.connect(port, Once(client), options.pop("clientContext", None), **options.pop("clientOptions", {}))
+        port = self.listen(
+            Once(server), options.pop("serverContext", None), **options.pop("serverOptions", {})
+        )
+        self.connect(
+            port, Once(client), options.pop("clientContext", None), **options.pop("clientOptions", {})
+        )
         assert not options
         self.runUntilLost(server, client)
 

@@ -112,6 +112,7 @@ class TLSStream:
     _closing = False  # event_close has been called
     _closeTold = False  # the user knows that ours has left
     _endTold = False  # the user knows that theirs has come
+    _leaving = False  # no handshake, no close_notify
     _lossy = False  # something was still queued when we closed
     _over = False
     _collecting = OPEN
@@ -164,8 +165,7 @@ class TLSStream:
     def _hello(self) -> None:
         """The user has been told of the connection: begin the handshake, unless it has given up already."""
         if self.disconnecting and not (self._over or self._out or self._engine.queued):
-            self._closing = True
-            self._later(self._finish, Failure(ConnectionDone()))
+            self._leave()
         else:
             self._proceed()
 
@@ -203,7 +203,7 @@ class TLSStream:
             return
         self._collecting = EVENT
         engine = self._engine
-        while True:
+        while not self._leaving:
             if not self._announced and engine.handshake_done:
                 self._announce()
             if data or self._held:
@@ -281,6 +281,8 @@ class TLSStream:
             if self._closing and not self._closeTold and engine.close_sent:
                 self._later(self._advance, b"")
         reading = wants & READ != 0 or (wants & PROCEED != 0 and not self._announced)
+        if self._leaving:
+            return
         flowing = self._announced and not (self._endTold or self.disconnecting or self._held)
         if self._paused and not self.disconnecting:
             flowing = False
@@ -503,8 +505,7 @@ class TLSStream:
         if engine.wants & WRITE:
             self._drain()
         if self.disconnecting and not engine.handshake_done and not engine.queued:
-            self._later(self._finish, Failure(ConnectionDone()))
-            self._closing = True
+            self._leave()
             return
         self._closing = True
         self._lossy = engine.queued > 0
@@ -513,6 +514,12 @@ class TLSStream:
             self._drain()
         if self.disconnecting and (self._announced or self._timer is None):
             self._startClosing()
+
+    def _leave(self) -> None:
+        """Go before TLS has come to anything."""
+        self._closing = self._leaving = True
+        self._watchReading(False)
+        self._later(self._finish, Failure(ConnectionDone()))
 
     def _peerEnded(self, ended: Ending) -> None:
         """The peer's side is closed, and all that it sent is delivered."""

@@ -195,7 +195,9 @@ class ServerContextFactory:
     ) -> None:
         if key is None:
             if not isinstance(certificate, (str, bytes, os.PathLike)):
-                raise TypeError("key: it is wanted, unless certificate is the path of a file that contains it")
+                raise TypeError(
+                    "key: it is wanted, unless certificate is the path of a file that contains it"
+                )
             key = certificate
         self._context = get_backend().server_context(certificate, key, alpn=tuple(alpn))
         if clientCA is not None:

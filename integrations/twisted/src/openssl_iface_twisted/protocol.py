@@ -90,7 +90,9 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         if IConsumer.providedBy(transport):
             self._registered = True
             transport.registerProducer(_Feeder(self), True)
-        self._collecting = EVENT  # so that the hello is the first to leave, and what is written now follows it
+        self._collecting = (
+            EVENT  # so that the hello is the first to leave, and what is written now follows it
+        )
         if self._connectWrapped:
             self.wrappedProtocol.makeConnection(self)
         self._hello()
@@ -316,7 +318,11 @@ _TAKEN = (
 
 
 def startTLS(
-    transport: Any, contextFactory: Any, normal: bool = True, received: bytes = b"", client: bool | None = None
+    transport: Any,
+    contextFactory: Any,
+    normal: bool = True,
+    received: bytes = b"",
+    client: bool | None = None,
 ) -> TLSProtocol:
     """Speak TLS from now on, over a connection that exists: a plain one of Twisted's, or one of ours.
 

@@ -189,7 +189,9 @@ class TLSConnection(TLSStream, tcp.Connection):
 class TLSServer(tcp.Server, TLSConnection):
     """An accepted connection."""
 
-    def __init__(self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any) -> None:
+    def __init__(
+        self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any
+    ) -> None:
         sock.setblocking(False)
         engine = connection_for(server.contextFactory, False, self, sock)
         self.handshakeTimeout = server.handshakeTimeout
@@ -230,7 +232,9 @@ class TLSClient(tcp.Client, TLSConnection):
             self.loseConnection()
             return
         self.startReading()
-        self._collecting = EVENT  # so that the hello is the first to leave, and what is written now follows it
+        self._collecting = (
+            EVENT  # so that the hello is the first to leave, and what is written now follows it
+        )
         protocol.makeConnection(self)
         self._hello()
 
