@@ -1175,9 +1175,32 @@ class IBackend(Interface):
     running = Attribute("The OpenSSL that it runs on (a ``Version``).")
     capabilities = Attribute('What this OpenSSL can do: a frozenset of names, such as ``"tls1_3"``.')
 
+    constants = Attribute(
+        "libssl's ``OP_``, ``MODE_``, ``SESS_CACHE_``... by name (a mapping to int; 0 if it has none)."
+    )
+
+    crypto = Attribute("The functions of the crypto module (ICrypto).")
+    rand = Attribute("The functions of the rand module (IRandom).")
+    PKey = Attribute("The class of IPKey.")
+    X509 = Attribute("The class of IX509.")
+    X509Name = Attribute("The class of IX509Name.")
+    X509Extension = Attribute("The class of IX509Extension.")
+    X509Req = Attribute("The class of IX509Req.")
+    CRL = Attribute("The class of ICRL.")
+    Revoked = Attribute("The class of IRevoked.")
+    X509Store = Attribute("The class of IX509Store.")
+    X509StoreContext = Attribute("The class of IX509StoreContext.")
+    PKCS7 = Attribute("The class of IPKCS7.")
+    PKCS12 = Attribute("The class of IPKCS12.")
+    NetscapeSPKI = Attribute("The class of INetscapeSPKI.")
+
     Context = Attribute("Makes an IContext from a method constant.")
     Connection = Attribute("Makes an IConnection from an IContext and a socket, or ``None``.")
     Session = Attribute("The class of ISession; ``Session.from_bytes(data)`` reads one.")
+
+    def openssl_version(what):
+        """OpenSSL's words about itself (bytes; *OpenSSL_version(3)*): *what* is 0 for the version, 1 the
+        compiler's flags, 2 the date, 3 the platform, 4 its directory."""
 
     def client_context(cafile, capath, alpn, trust):
         """A context for clients: verifies the peer, TLS 1.2 and later, the system's trust store unless a

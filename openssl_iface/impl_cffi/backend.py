@@ -10,14 +10,22 @@ from zope.interface import implementer
 
 from ..interfaces import IBackend
 from ..values import ProtocolVersion, Version
+from . import crypto, rand
 from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
 from .connection import Connection
 from .context import Context
+from .crl import CRL, Revoked
+from .extension import X509Extension
+from .name import X509Name
+from .pkcs7 import PKCS7
+from .pkcs12 import PKCS12
 from .pkey import PKey
 from .ready import client_context, server_context
+from .request import X509Req
 from .session import Session
-from .store import X509Store
+from .spki import NetscapeSPKI
+from .store import X509Store, X509StoreContext
 from .x509 import X509
 
 
@@ -79,7 +87,18 @@ class Backend:
     Session = Session
     PKey = PKey
     X509 = X509
+    X509Name = X509Name
+    X509Extension = X509Extension
+    X509Req = X509Req
+    CRL = CRL
+    Revoked = Revoked
     X509Store = X509Store
+    X509StoreContext = X509StoreContext
+    PKCS7 = PKCS7
+    PKCS12 = PKCS12
+    NetscapeSPKI = NetscapeSPKI
+    crypto = crypto
+    rand = rand
     client_context = staticmethod(client_context)
     server_context = staticmethod(server_context)
 

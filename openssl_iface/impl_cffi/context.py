@@ -31,6 +31,9 @@ from .pkey import PKey, load_privatekey
 from .store import X509Store
 from .x509 import X509, load_certificate, load_certificates
 
+# What a password callback is told as the maximum length (PEM_BUFSIZE).
+PASSPHRASE_MAX = 1024
+
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 METHODS: dict[int, tuple[Callable[[], Any], int]] = {
@@ -293,7 +296,7 @@ class Context:
         passphrase = None
         if self._password is not None:
             call, userdata = self._password
-            passphrase = lambda size, verify, _: call(size, verify, userdata)  # noqa: E731
+            passphrase = lambda verify: call(PASSPHRASE_MAX, verify, userdata)  # noqa: E731
         self.use_privatekey(_load("path", path, load_privatekey, as_filetype(filetype), data, passphrase))
 
     def check_privatekey(self) -> bool:
