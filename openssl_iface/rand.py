@@ -8,7 +8,7 @@ from .registry import get_backend as _get_backend
 _rand = _get_backend().rand
 
 Error = RandError
-__all__ = ["Error", *_rand.__all__]
+__all__ = ["Error", "add", "bytes", "cleanup", "egd", "load_file", "seed", "status", "write_file"]
 
 add = _rand.add
 bytes = _rand.bytes  # noqa: A001
@@ -18,5 +18,6 @@ load_file = _rand.load_file
 seed = _rand.seed
 status = _rand.status
 write_file = _rand.write_file
-if "screen" in __all__:  # Windows
+if hasattr(_rand, "screen"):  # Windows
     screen = _rand.screen
+    __all__ += ["screen"]
