@@ -6,12 +6,8 @@ import importlib.util
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from openssl_iface.values import Version
 
 # The series that was chosen, such as "3.5"; tox sets it.
 EXPECTED = os.environ.get("OPENSSL_IFACE_EXPECT", "")
@@ -19,23 +15,16 @@ EXPECTED = os.environ.get("OPENSSL_IFACE_EXPECT", "")
 INSTALLED = importlib.util.find_spec("openssl_iface") is not None
 
 
-def versions() -> tuple[str, Version, Version]:
-    """The backend's name, the OpenSSL that it was built against and the one that it runs on."""
-    from openssl_iface.impl_cffi._native import ffi, lib
-    from openssl_iface.values import Version
-
-    built = Version(lib.OPENSSL_VERSION_NUMBER, ffi.string(lib.OPENSSL_VERSION_TEXT).decode())
-    running = Version(
-        lib.OpenSSL_version_num(), ffi.string(lib.OpenSSL_version(lib.OPENSSL_VERSION)).decode()
-    )
-    return "cffi", built, running
-
-
 def pytest_report_header() -> list[str]:
     if not INSTALLED:
         return ["openssl_iface: not installed"]
-    name, built, running = versions()
-    return [f"openssl_iface: backend {name}, running on {running.text}, built against {built.text}"]
+    from openssl_iface import get_backend
+
+    backend = get_backend()
+    return [
+        f"openssl_iface: backend {backend.name}, running on {backend.running.text}, "
+        f"built against {backend.built.text}"
+    ]
 
 
 def pytest_sessionstart() -> None:
@@ -46,7 +35,10 @@ def pytest_sessionstart() -> None:
     """
     if not INSTALLED:
         return
-    _, built, running = versions()
+    from openssl_iface import get_backend
+
+    backend = get_backend()
+    built, running = backend.built, backend.running
     if built.release[:2] != running.release[:2]:
         raise pytest.UsageError(
             f"built against {built.text}, but {running.text} is running: put the lib directory of the "

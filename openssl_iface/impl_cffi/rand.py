@@ -13,7 +13,7 @@ functions may be called from several threads at once.
 """
 
 # The manual calls functions and arguments `bytes`; paths may be bytes, which pathlib does not take.
-# ruff: noqa: A001, A002, PTH105, PTH108, PTH119, PTH120
+# ruff: noqa: A001, A002
 
 from __future__ import annotations
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -89,8 +89,7 @@ def test_the_twisted_distribution_leaves_twisted_alone(twisted):
 
 
 def test_the_source_distribution_can_be_built(sdist, pip, tmp_path):
-    with tarfile.open(sdist) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(sdist, tmp_path)
     (tree,) = [entry for entry in tmp_path.iterdir() if entry.is_dir()]
     with built(pip, tree, tmp_path / "out") as wheel:
         assert "openssl_iface/impl_cffi/_native/_binding.abi3.so" in wheel.namelist()
