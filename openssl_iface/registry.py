@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import cast
 
 from .interfaces import IBackend
+from .typing import Backend
 
 GROUP = "openssl_iface.backends"
 VARIABLE = "OPENSSL_IFACE_BACKEND"
@@ -15,7 +16,7 @@ VARIABLE = "OPENSSL_IFACE_BACKEND"
 PREFERRED = "cffi"
 
 _lock = threading.Lock()
-_loaded: dict[str, Any] = {}
+_loaded: dict[str, Backend] = {}
 
 
 def backend_names() -> list[str]:
@@ -27,17 +28,17 @@ def _found() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=GROUP)}
 
 
-def _load(entry: EntryPoint) -> Any:
+def _load(entry: EntryPoint) -> Backend:
     with _lock:
         if entry.name not in _loaded:
             backend = entry.load()
             if not IBackend.providedBy(backend):
                 raise ImportError(f"{entry.value} does not provide IBackend")
-            _loaded[entry.name] = backend
+            _loaded[entry.name] = cast(Backend, backend)
         return _loaded[entry.name]
 
 
-def get_backend(name: str | None = None) -> Any:
+def get_backend(name: str | None = None) -> Backend:
     """The backend called *name*, an :class:`~openssl_iface.interfaces.IBackend`.
 
     :param name: an entry point of the group ``openssl_iface.backends``; if it is left out, what
