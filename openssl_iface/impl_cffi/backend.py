@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ..interfaces import IBackend
 from ..values import ProtocolVersion, Version
-from . import crypto, rand
+from . import _errors, crypto, rand
 from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
 from .connection import Connection
@@ -53,7 +53,7 @@ def _capabilities() -> frozenset[str]:
                 capabilities.add(name)
     finally:
         lib.SSL_CTX_free(context)
-        lib.ERR_clear_error()
+        _errors.clear()
     if lib.HAS_SSL_set_retry_verify:
         capabilities.add("retry_verify")
     return frozenset(capabilities)
