@@ -6,6 +6,7 @@ import hashlib
 import os
 
 from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
     INegotiated,
@@ -15,13 +16,28 @@ from twisted.internet.interfaces import (
     ITLSTransport,
     ITransport,
 )
-from twisted.internet.error import ConnectionDone
 from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import WantX509LookupError
 from openssl_iface_twisted import IOpenSSLTransport
 
+PROVIDED = (
+    IOpenSSLTransport,
+    ITransport,
+    ITCPTransport,
+    ISSLTransport,
+    ITLSTransport,
+    INegotiated,
+    IConsumer,
+    IPushProducer,
+)
 BLOB = os.urandom(1 << 20)
+
+
+def last_words(protocol: Recorder, data: bytes) -> None:
+    """Write, and lose the connection."""
+    protocol.transport.write(data)
+    protocol.transport.loseConnection()
 
 
 class Flow(TransportCase):
@@ -31,10 +47,7 @@ class Flow(TransportCase):
 
         def look(client: Recorder) -> None:
             transport = client.transport
-            for interface in (
-                IOpenSSLTransport, ITransport, ITCPTransport, ISSLTransport, ITLSTransport, INegotiated, IConsumer,
-                IPushProducer,
-            ):  # fmt: skip
+            for interface in PROVIDED:
                 assert interface.providedBy(transport), interface
                 if self.edge == "socket":
                     verifyObject(interface, transport)
@@ -116,7 +129,7 @@ class Flow(TransportCase):
         self.assertIs(server.reason.type, ConnectionDone)
 
     def test_order_of_writes(self) -> None:
-        """Small, large and empty writes from events, from delayed calls and in sequences arrive in their order."""
+        """Small, large and empty writes, from events, delayed calls and sequences, arrive in their order."""
         pieces: list[bytes] = []
 
         def write(transport: object, data: bytes) -> None:
@@ -156,7 +169,7 @@ class Flow(TransportCase):
         self.assertLess(server.pieces, 200)
 
     def test_the_first_write_leaves_at_once(self) -> None:
-        """A write outside an event is not delayed to the next iteration; the ones after it make one record."""
+        """A write outside an event is not put off to the next iteration; those after it make one record."""
         queued = []
 
         def write(client: Recorder) -> None:
@@ -197,7 +210,7 @@ class Flow(TransportCase):
         self.assertEqual(len(errors), 4)
 
     def test_pause_inside_dataReceived(self) -> None:
-        """After pauseProducing nothing is delivered, whatever has been decrypted; the peer's TCP window closes."""
+        """After pauseProducing nothing is delivered, whatever is decrypted; the peer's TCP window closes."""
         states = []
 
         def first(client: Recorder) -> None:
@@ -326,7 +339,7 @@ class Flow(TransportCase):
 
         context.getContext().set_cert_cb(choose)
         server = Recorder()
-        client = Recorder().on("handshake", lambda c: (c.transport.write(b"x"), c.transport.loseConnection()))
+        client = Recorder().on("handshake", lambda c: last_words(c, b"x"))
         self.runPair(server, client, serverContext=context)
         self.assertEqual(len(calls), 2)
         self.assertEqual(server.data, b"x")

@@ -1,7 +1,7 @@
 """What the transport's tests share: the matrix of test cases, protocols that record, peers of another make.
 
-The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered}: :func:`matrix` makes a test case for
-each from one class.  *layered* is ``TLSProtocol`` over Twisted's own TCP transports.
+The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered}: :func:`matrix` makes a test
+case for each from one class.  *layered* is ``TLSProtocol`` over Twisted's own TCP transports.
 """
 
 from __future__ import annotations
@@ -70,14 +70,14 @@ class Recorder(Protocol):
     The events are made, handshake, data, readLost, writeLost and lost; the reaction gets the recorder.
     """
 
-    def __init__(self, *, halfClose: bool = False) -> None:
+    def __init__(self, *, half_close: bool = False) -> None:
         self.events: list[str] = []
         self.data = bytearray()
         self.pieces = 0
         self.reason: Any = None
         self.lost: Deferred[Recorder] = Deferred()
         self._reactions: dict[str, Callable[[Any], object]] = {}
-        if halfClose:
+        if half_close:
             alsoProvides(self, IHalfCloseableProtocol)
 
     def on(self, event: str, reaction: Callable[[Any], object]) -> Recorder:
@@ -131,7 +131,7 @@ class Once(ClientFactory):
 
 
 class StdlibPeer(Recorder):
-    """TLS by Python's ssl module, over a plain TCP transport: a peer of another make that does as it is told."""
+    """TLS by Python's ssl module, over a plain TCP transport: a peer of another make that does as told."""
 
     def __init__(self, context: ssl.SSLContext, *, server: bool, **options: Any) -> None:
         super().__init__(**options)

@@ -98,23 +98,24 @@ class TLSStream:
     disconnecting: Any = False
     producer: Any = None
     producerPaused: bool = False
-    streamingProducer: bool = False
+    streamingProducer: Any = False
 
     reactor: Any
     _engine: Any = None
     _batch: Batch
 
-    _flowing = False
+    # Any: to a type checker these would be constant between two looks, but the user is called in between.
+    _flowing: Any = False
     _announced = False
-    _paused = False
+    _paused: Any = False
     _sealed = True  # writes are ignored
     _losingWrite = False
     _closing = False  # event_close has been called
     _closeTold = False  # the user knows that ours has left
-    _endTold = False  # the user knows that theirs has come
-    _leaving = False  # no handshake, no close_notify
+    _endTold: Any = False  # the user knows that theirs has come
+    _leaving: Any = False  # no handshake, no close_notify
     _lossy = False  # something was still queued when we closed
-    _over = False
+    _over: Any = False
     _collecting = OPEN
     _scheduled = False
     _producing = False
@@ -246,9 +247,12 @@ class TLSStream:
             return
         engine = self._engine
         ended = engine.ended
-        if ended is not None and not self._endTold:
-            if self.disconnecting or not (self._held or self._paused or engine.wants & PROCEED):
-                self._peerEnded(ended)
+        if (
+            ended is not None
+            and not self._endTold
+            and (self.disconnecting or not (self._held or self._paused or engine.wants & PROCEED))
+        ):
+            self._peerEnded(ended)
         if self._out:
             self._flushOut()
         if self.producer is not None:
@@ -375,10 +379,12 @@ class TLSStream:
     # -- producers ---------------------------------------------------------------
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Let *producer* write; see ``IConsumer``.  A pull producer is asked whenever little waits to leave."""
+        """Let *producer* write; see ``IConsumer``.
+
+        A pull producer is asked whenever little waits to leave."""
         if self.producer is not None:
             raise RuntimeError(
-                f"Cannot register producer {producer}, because producer {self.producer} was never unregistered."
+                f"Cannot register producer {producer}: producer {self.producer} was never unregistered."
             )
         if self._over:
             producer.stopProducing()
@@ -470,7 +476,8 @@ class TLSStream:
         """Send everything, then close_notify; wait for the peer's, and close.
 
         With a producer, not before it is unregistered.  Nothing more is delivered from now on.
-        Before the handshake is complete, it is completed if something was written; else the connection ends at once.
+        Before the handshake is complete, it is completed if something was written; else the connection
+        ends at once.
         """
         if self.disconnecting or self._over or self._engine is None:
             return
@@ -584,7 +591,7 @@ class TLSStream:
             error = ConnectionDone()
         if not isinstance(error, (OpenSSLError, ConnectionDone)):
             # A callback has raised.  The user is told; but many users do not look.
-            _logger.warn(
+            _logger.warn(  # noqa: G010 - Twisted's logger
                 "A TLS callback of {transport} has raised {error!r}", transport=self.logPrefix(), error=error
             )
         self._finish(Failure(reason_for(error)))

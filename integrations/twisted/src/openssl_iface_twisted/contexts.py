@@ -6,8 +6,9 @@ A context factory is any object with one of these methods:
     gives an ``IContext``.  :class:`DefaultOpenSSLContextFactory` and :class:`ClientContextFactory`
     carry the names that Twisted's users know.
 ``clientConnectionForTLS(transport)``, ``serverConnectionForTLS(transport)``
-    (Twisted's ``IOpenSSLClientConnectionCreator`` and ``IOpenSSLServerConnectionCreator``) give an ``IConnection`` that was
-    made without a socket.  :class:`VerifyingClientContextFactory` and :class:`ServerContextFactory` are of this kind.
+    (Twisted's ``IOpenSSLClientConnectionCreator`` and ``IOpenSSLServerConnectionCreator``) give an
+    ``IConnection`` that was made without a socket.  :class:`VerifyingClientContextFactory` and
+    :class:`ServerContextFactory` are of this kind.
 
 Twisted's own ``CertificateOptions`` and ``optionsForClientTLS`` give pyOpenSSL's objects; they are refused.
 """
@@ -15,6 +16,7 @@ Twisted's own ``CertificateOptions`` and ``optionsForClientTLS`` give pyOpenSSL'
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,10 @@ class DefaultOpenSSLContextFactory(ContextFactory):
 
     :param privateKeyFileName: the key's.
     :param certificateFileName: the certificate's, with the chain above it if there is one.
-    :param sslmethod: a ``openssl_iface.values.Method`` (``SSL.TLSv1_2_METHOD`` ...); one that is given sets the bounds.
-    :raises openssl_iface.errors.Error: a file cannot be read, is not PEM, or the key is not the certificate's.
+    :param sslmethod: a ``openssl_iface.values.Method`` (``SSL.TLSv1_2_METHOD`` ...); one that is given
+        sets the bounds.
+    :raises openssl_iface.errors.Error: a file cannot be read, is not PEM, or the key is not the
+        certificate's.
     """
 
     _context: Any = None
@@ -155,10 +159,12 @@ class VerifyingClientContextFactory:
         self._servername = None if isIPAddress(bare) or isIPv6Address(bare) else bare
 
     def getContext(self) -> Any:
-        """The context; it verifies the chain.  The name is verified by the connections that this object makes."""
+        """The context; it verifies the chain.
+
+        The name is verified by the connections that this object makes."""
         return self._context
 
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
         """A connection that asks for the name and verifies it."""
         connection = get_backend().Connection(self._context, None)
         if self._servername is not None:
@@ -170,7 +176,7 @@ class VerifyingClientContextFactory:
 def clientContextFactory(
     hostname: str, *, trust: Iterable[Any] | None = None, alpn: Iterable[bytes] = (), **options: Any
 ) -> VerifyingClientContextFactory:
-    """A :class:`VerifyingClientContextFactory`, by the name that reads like Twisted's ``optionsForClientTLS``."""
+    """A :class:`VerifyingClientContextFactory`, in the manner of Twisted's ``optionsForClientTLS``."""
     return VerifyingClientContextFactory(hostname, trust=trust, alpn=alpn, **options)
 
 
@@ -204,14 +210,14 @@ class ServerContextFactory:
             self._context.load_verify_locations(clientCA, None)
             self._context.load_client_ca(clientCA)
             self._context.set_verify(VerifyMode.PEER | VerifyMode.FAIL_IF_NO_PEER_CERT, None)
-            # Sessions must not be taken from a context that asks for less (SSL_CTX_set_session_id_context(3)).
+            # Sessions must not come from a context that asks for less (SSL_CTX_set_session_id_context(3)).
             self._context.set_session_id(b"openssl_iface_twisted")
 
     def getContext(self) -> Any:
         """The context."""
         return self._context
 
-    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
         """A connection of it."""
         return get_backend().Connection(self._context, None)
 
@@ -233,10 +239,12 @@ def check_factory(factory: Any, *, client: bool) -> None:
     :raises TypeError: and why.
     """
     if hasattr(factory, _CREATORS[client]):
-        # Twisted's keep pyOpenSSL's context here.
-        context = getattr(factory, "_ctx", None)
-        if context is not None:
-            _check_context(factory, context)
+        # Twisted's make whatever the package OpenSSL has, which it has imported then; this may be ours.
+        package = sys.modules.get("OpenSSL.SSL")
+        if type(factory).__module__.startswith("twisted.") and not (
+            package and IConnection.implementedBy(package.Connection)
+        ):
+            raise TypeError(f"contextFactory: {_name(factory)} makes connections of pyOpenSSL{_HINT}")
         return
     if hasattr(factory, "getContext"):
         _check_context(factory, factory.getContext())

@@ -63,7 +63,7 @@ class TLSServerEndpoint:
         self._reactor = reactor
         self._port = port
         self._contextFactory = contextFactory
-        self._options = {
+        self._options: dict[str, Any] = {
             "backlog": backlog,
             "interface": interface,
             "handshakeTimeout": handshakeTimeout,

@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IConsumer, IPushProducer, ISSLTransport, ISystemHandle, ITLSTransport
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python import log
 from twisted.python.failure import Failure
@@ -64,7 +64,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
     factory: Any
     transport: Any
     connected = 0
-    _lowerFull = False
+    _lowerFull: Any = False
     _lowerPaused = False
     _registered = False
     _lost = False
@@ -117,7 +117,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             data = b""
         self._advance(data)
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         """The transport below is gone."""
         if self._lost:
             return
@@ -269,7 +269,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         return bool(self.factory.isClient)
 
 
-class TLSWrapperFactory(WrappingFactory):  # type: ignore[type-arg]  # not generic in older Twisted
+class TLSWrapperFactory(WrappingFactory):  # not generic in older Twisted
     """Makes protocols that speak TLS over their transport, and *wrappedFactory*'s protocol inside it.
 
     :param contextFactory: as for ``listenSSL`` and ``connectSSL``.
@@ -285,7 +285,7 @@ class TLSWrapperFactory(WrappingFactory):  # type: ignore[type-arg]  # not gener
 
     def __init__(self, contextFactory: Any, isClient: bool, wrappedFactory: Any, clock: Any = None) -> None:
         check_factory(contextFactory, client=isClient)
-        WrappingFactory.__init__(self, wrappedFactory)
+        super().__init__(wrappedFactory)
         self.contextFactory = contextFactory
         self.isClient = isClient
         self.clock = clock

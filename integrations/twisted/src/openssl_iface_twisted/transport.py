@@ -304,7 +304,7 @@ class TLSConnector(tcp.Connector):
         self.closeTimeout = closeTimeout
 
     def _makeTransport(self) -> Any:
-        return TLSClient(self.host, self.port, self.bindAddress, self, self.reactor)  # type: ignore[arg-type]
+        return TLSClient(self.host, self.port, self.bindAddress, self, self.reactor)
 
 
 def listenSSL(
@@ -321,8 +321,8 @@ def listenSSL(
     """Listen for TLS connections; ``reactor.listenSSL``, on this library.
 
     :param port: the number, 0 for any that is free.
-    :param contextFactory: an object with ``getContext()`` (:class:`DefaultOpenSSLContextFactory`, your own), or one with
-        ``serverConnectionForTLS(transport)`` (:class:`ServerContextFactory`).
+    :param contextFactory: an object with ``getContext()`` (:class:`DefaultOpenSSLContextFactory`, your
+        own), or one with ``serverConnectionForTLS(transport)`` (:class:`ServerContextFactory`).
     :param interface: the address to listen on: an IPv4 or IPv6 address, ``""`` for all of IPv4.
     :param handshakeTimeout: see ``ITLSSettings``.
     :param closeTimeout: see ``ITLSSettings``.

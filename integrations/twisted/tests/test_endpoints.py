@@ -1,0 +1,302 @@
+"""Endpoints, their string forms, and what context factories take and refuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from transport_matrix import Once, Recorder, TransportCase, matrix, pki
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP4ServerEndpoint,
+    clientFromString,
+    quoteStringArgument,
+    serverFromString,
+)
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IOpenSSLContextFactory,
+    IOpenSSLServerConnectionCreator,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from openssl_iface import errors
+from openssl_iface.registry import get_backend
+from openssl_iface_twisted import (
+    ClientContextFactory,
+    DefaultOpenSSLContextFactory,
+    ServerContextFactory,
+    TLSClientEndpoint,
+    TLSServerEndpoint,
+    VerifyingClientContextFactory,
+    clientContextFactory,
+    wrapClientTLS,
+    wrapServerTLS,
+)
+from openssl_iface_twisted.contexts import check_factory
+
+
+def quoted(name: str) -> str:
+    return quoteStringArgument(str(pki() / name))
+
+
+class Endpoints(TransportCase):
+    def through(self, listening: Any, connecting: Any) -> tuple[Recorder, Recorder]:
+        """Run an echo between the endpoints that these make of the reactor (and the port)."""
+        server = Recorder().on("data", lambda s: s.transport.write(bytes(s.data)))
+        client = Recorder().on("made", lambda c: c.transport.write(b"echo"))
+        client.on("data", lambda c: c.transport.loseConnection())
+        endpoint = listening(self.reactor)
+        verifyObject(IStreamServerEndpoint, endpoint)
+
+        def listens(port: Any) -> Any:
+            endpoint = connecting(self.reactor, port.getHost().port)
+            verifyObject(IStreamClientEndpoint, endpoint)
+            return endpoint.connect(Once(client))
+
+        problems: list[Any] = []
+        endpoint.listen(Once(server)).addCallback(listens).addErrback(
+            lambda problem: (problems.append(problem), self.reactor.stop())
+        )
+        self.runUntilLost(server, client)
+        if problems:
+            problems[0].raiseException()
+        return server, client
+
+    def test_strings(self) -> None:
+        """A server and a client from their descriptions; the client verifies."""
+        _, client = self.through(
+            lambda reactor: serverFromString(
+                reactor,
+                f"ossl:0:privateKey={quoted('server.key')}:certKey={quoted('server.pem')}:interface=127.0.0.1"
+                ":alpn=h2,echo:backlog=5",
+            ),
+            lambda reactor, port: clientFromString(
+                reactor, f"ossl:host=localhost:port={port}:cafile={quoted('ca.pem')}:alpn=echo:timeout=5"
+            ),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertEqual(client.transport.negotiatedProtocol, b"echo")
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_positional_strings(self) -> None:
+        """An address to connect to, and another name to verify; one file with key and certificate."""
+        _, client = self.through(
+            lambda reactor: serverFromString(
+                reactor,
+                f"ossl:port=0:privateKey={quoted('server-both.pem')}:interface=127.0.0.1"
+                f":sslmethod=TLSv1_2_METHOD:extraCertChain={quoted('ca.pem')}:clientCA={quoted('ca.pem')}",
+            ),
+            lambda reactor, port: clientFromString(
+                reactor,
+                f"ossl:127.0.0.1:{port}:hostname=localhost:caCertsDir={quoteStringArgument(str(pki()))}"
+                f":certificate={quoted('client-both.pem')}:bindAddress=127.0.0.1",
+            ),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertEqual(client.transport.getHandle().get_protocol_version_name(), "TLSv1.2")
+        self.assertEqual(len(client.transport.getHandle().get_peer_cert_chain()), 2)
+
+    def test_client_string_verifies(self) -> None:
+        """Without our authority, the certificate is refused: nothing turns that off."""
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="127.0.0.1"),
+            lambda reactor, port: clientFromString(reactor, f"ossl:host=localhost:port={port}"),
+        )
+        self.assertIs(client.reason.type, errors.CertificateVerificationError)
+
+    def test_client_verifies_the_name(self) -> None:
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="127.0.0.1"),
+            lambda reactor, port: clientFromString(
+                reactor, f"ossl:127.0.0.1:{port}:hostname=example.org:cafile={quoted('ca.pem')}"
+            ),
+        )
+        self.assertIs(client.reason.type, errors.CertificateVerificationError)
+
+    def test_ip_address(self) -> None:
+        """An address is verified as one, and is not sent as a server name."""
+        names = []
+        context = self.serverContext()
+        context.getContext().set_tlsext_servername_callback(lambda c: names.append(c.get_servername()))
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, context, interface="127.0.0.1"),
+            lambda reactor, port: TLSClientEndpoint(
+                reactor, "127.0.0.1", port, self.clientContext("127.0.0.1")
+            ),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertEqual(names, [None])
+
+    def test_ipv6(self) -> None:
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="::1"),
+            lambda reactor, port: TLSClientEndpoint(reactor, "::1", port, self.clientContext("::1")),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertEqual(client.transport.getPeer().host, "::1")
+
+    def test_wrapped_endpoints(self) -> None:
+        """TLS over the connections of other endpoints."""
+        _, client = self.through(
+            lambda reactor: wrapServerTLS(
+                self.serverContext(), TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
+            ),
+            lambda reactor, port: wrapClientTLS(
+                self.clientContext(), TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+            ),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_twisteds_names(self) -> None:
+        """DefaultOpenSSLContextFactory and ClientContextFactory: no verification, as with Twisted's."""
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(
+                reactor,
+                0,
+                DefaultOpenSSLContextFactory(pki() / "server.key", pki() / "server.pem"),
+                interface="127.0.0.1",
+            ),
+            lambda reactor, port: TLSClientEndpoint(reactor, "localhost", port, ClientContextFactory()),
+        )
+        self.assertEqual(client.data, b"echo")
+
+    def test_own_creators(self) -> None:
+        """Connection creators of one's own see the transport that they make a connection for."""
+        seen = []
+        ours, theirs = self.serverContext(), self.clientContext()
+
+        @implementer(IOpenSSLServerConnectionCreator, IOpenSSLClientConnectionCreator)
+        class Creator:
+            def serverConnectionForTLS(self, transport: Any) -> Any:
+                seen.append(transport)
+                return get_backend().Connection(ours.getContext(), None)
+
+            def clientConnectionForTLS(self, transport: Any) -> Any:
+                seen.append(transport)
+                return theirs.clientConnectionForTLS(transport)
+
+        server, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, Creator(), interface="127.0.0.1"),
+            lambda reactor, port: TLSClientEndpoint(reactor, "localhost", port, Creator()),
+        )
+        self.assertEqual(client.data, b"echo")
+        self.assertEqual(set(seen), {client.transport, server.transport})
+
+    def test_unresolvable(self) -> None:
+        """A name that is none, and one that cannot be: the Deferred fails."""
+        problems: list[Any] = []
+        endpoint = TLSClientEndpoint(self.reactor, "name.invalid", 443)
+
+        def failed(problem: Any) -> None:
+            problems.append(problem)
+            self.reactor.stop()
+
+        self.reactor.callWhenRunning(lambda: endpoint.connect(Once(Recorder())).addErrback(failed))
+        self.runReactor(self.reactor, timeout=self.deadline)
+        self.assertEqual(len(problems), 1)
+
+
+matrix(Endpoints, globals(), edges=("socket",))
+
+
+# -- context factories -----------------------------------------------------------------
+
+
+class Nothing:
+    """No context factory."""
+
+
+class Foreign:
+    """Gives something else."""
+
+    def getContext(self) -> object:
+        return object()
+
+
+@pytest.mark.parametrize("client", [True, False])
+@pytest.mark.parametrize("factory", [Nothing(), Foreign(), None, 5])
+def test_check_refuses(factory: Any, client: bool) -> None:
+    with pytest.raises(TypeError, match="contextFactory"):
+        check_factory(factory, client=client)
+
+
+def test_check_refuses_the_other_role() -> None:
+    with pytest.raises(TypeError, match="makes client connections"):
+        check_factory(clientContextFactory("localhost"), client=False)
+
+
+def test_pyopenssl_is_refused_with_a_hint() -> None:
+    """Twisted's own options, which need pyOpenSSL."""
+    pytest.importorskip("OpenSSL")
+    pytest.importorskip("service_identity")
+    from twisted.internet.ssl import CertificateOptions, optionsForClientTLS
+
+    for factory, client in ((CertificateOptions(), False), (optionsForClientTLS("localhost"), True)):
+        with pytest.raises(TypeError, match="VerifyingClientContextFactory"):
+            check_factory(factory, client=client)
+
+
+def test_factories_provide_their_interfaces() -> None:
+    verifyObject(IOpenSSLContextFactory, ClientContextFactory())
+    verifyObject(
+        IOpenSSLContextFactory, DefaultOpenSSLContextFactory(pki() / "server.key", pki() / "server.pem")
+    )
+    verifyObject(IOpenSSLClientConnectionCreator, clientContextFactory("localhost"))
+    verifyObject(IOpenSSLServerConnectionCreator, ServerContextFactory(pki() / "server-both.pem"))
+
+
+def test_wrong_arguments_are_named() -> None:
+    with pytest.raises(TypeError, match="hostname"):
+        VerifyingClientContextFactory(b"localhost")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="hostname"):
+        VerifyingClientContextFactory("")
+    with pytest.raises(ValueError, match="key"):
+        VerifyingClientContextFactory("localhost", key=pki() / "client.key")
+    with pytest.raises(errors.Error):
+        VerifyingClientContextFactory("localhost", cafile="/nonexistent")
+    with pytest.raises(errors.Error):
+        DefaultOpenSSLContextFactory(pki() / "server.key", "/nonexistent")
+    with pytest.raises(errors.OpenSSLError):
+        DefaultOpenSSLContextFactory(pki() / "client.key", pki() / "server.pem")
+    with pytest.raises(TypeError, match="key"):
+        ServerContextFactory(object())
+
+
+def test_wrong_strings() -> None:
+    from twisted.internet import reactor
+
+    files = f"privateKey={quoted('server-both.pem')}"
+    with pytest.raises(ValueError, match="sslmethod"):
+        serverFromString(reactor, f"ossl:0:{files}:sslmethod=NONSENSE")
+    with pytest.raises(ValueError, match="extraCertChain"):
+        serverFromString(reactor, f"ossl:0:{files}:extraCertChain={quoted('server.key')}")
+    with pytest.raises(TypeError):
+        clientFromString(reactor, "ossl:host=localhost:verify=no")
+
+
+def test_a_factory_survives_pickling_by_its_files() -> None:
+    import pickle
+
+    factory = DefaultOpenSSLContextFactory(str(pki() / "server.key"), str(pki() / "server.pem"))
+    again = pickle.loads(pickle.dumps(factory))
+    assert again.getContext() is not factory.getContext()
+
+
+def test_the_plugin_is_found() -> None:
+    """In a fresh process, by Twisted's own way to look."""
+    script = (
+        "from twisted.plugin import getPlugins\n"
+        "from twisted.internet.interfaces import IStreamClientEndpointStringParserWithReactor as C\n"
+        "from twisted.internet.interfaces import IStreamServerEndpointStringParser as S\n"
+        "print([sum(p.prefix == 'ossl' for p in getPlugins(i)) for i in (C, S)])\n"
+    )
+    result = subprocess.run([sys.executable, "-P", "-c", script], capture_output=True, text=True)
+    assert result.stdout.strip().endswith("[1, 1]"), result.stderr

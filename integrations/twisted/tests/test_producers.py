@@ -1,0 +1,200 @@
+"""Who writes much is told when to stop, so that memory stays bounded."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+from transport_matrix import Once, Recorder, TransportCase, matrix
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPullProducer, IPushProducer
+from twisted.protocols.basic import FileSender
+from zope.interface import implementer
+
+CHUNK = os.urandom(10_000)
+# More than two kernels' buffers hold.
+COUNT = 2_000
+
+
+@implementer(IPushProducer)
+class Push:
+    """Writes whenever it may, and keeps account."""
+
+    def __init__(self, transport: Any, count: int = COUNT) -> None:
+        self.transport = transport
+        self.left = count
+        self.paused = True
+        self.pauses = 0
+        self.most = 0
+        self.stopped = False
+
+    def begin(self) -> None:
+        self.transport.registerProducer(self, True)
+        self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        while self.left and not self.paused:
+            self.left -= 1
+            self.transport.write(CHUNK)
+            self.most = max(self.most, self.transport.getHandle().queued)
+        if not self.left and not self.paused:
+            self.transport.unregisterProducer()
+            self.transport.loseConnection()
+            self.paused = True
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+        self.pauses += 1
+
+    def stopProducing(self) -> None:
+        self.stopped = True
+
+
+@implementer(IPullProducer)
+class Pull:
+    """Writes one piece each time that it is asked."""
+
+    def __init__(self, transport: Any, count: int) -> None:
+        self.transport = transport
+        self.left = count
+        self.inside = self.stopped = False
+
+    def resumeProducing(self) -> None:
+        assert not self.inside
+        self.inside = True
+        self.left -= 1
+        self.transport.write(CHUNK)
+        if not self.left:
+            self.transport.unregisterProducer()
+        self.inside = False
+
+    def stopProducing(self) -> None:
+        self.stopped = True
+
+
+class Producers(TransportCase):
+    def slow(self, client: Recorder) -> None:
+        """Read a piece, pause, go on later."""
+        client.transport.pauseProducing()
+        self.reactor.callLater(0, client.transport.resumeProducing)
+
+    def test_push(self) -> None:
+        """A push producer is paused when much waits to leave, and resumed when little does."""
+        producers = []
+
+        def begin(server: Recorder) -> None:
+            producers.append(Push(server.transport))
+            producers[0].begin()
+
+        server = Recorder().on("made", begin)
+        client = Recorder().on("data", self.slow)
+        self.runPair(server, client)
+        self.assertEqual(client.data, CHUNK * COUNT)
+        self.assertGreater(producers[0].pauses, 2)
+        self.assertLess(producers[0].most, 400_000)
+        self.assertFalse(producers[0].stopped)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_pull(self) -> None:
+        """A pull producer is asked until it is through; loseConnection waits for it."""
+        producers = []
+
+        def begin(server: Recorder) -> None:
+            producers.append(Pull(server.transport, 500))
+            server.transport.registerProducer(producers[0], False)
+            server.transport.loseConnection()
+
+        server = Recorder().on("handshake", begin)
+        client = Recorder().on("data", self.slow)
+        self.runPair(server, client)
+        self.assertEqual(client.data, CHUNK * 500)
+        self.assertFalse(producers[0].stopped)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_file_sender(self) -> None:
+        """Twisted's own."""
+
+        def begin(server: Recorder) -> None:
+            sent = FileSender().beginFileTransfer(io.BytesIO(CHUNK * 300), server.transport)
+            sent.addCallback(lambda _: server.transport.loseConnection())
+
+        server = Recorder().on("made", begin)
+        client = Recorder()
+        self.runPair(server, client)
+        self.assertEqual(client.data, CHUNK * 300)
+
+    def test_relay(self) -> None:
+        """One transport as the producer of the other: a peer that does not read makes the source wait."""
+        relayed = Recorder()
+        sink = Recorder().on("data", self.slow)
+
+        def connected(client: Recorder) -> None:
+            # server.transport -> relayed.transport: what the server receives goes to the sink.
+            relayed.transport.registerProducer(server.transport, True)
+            server.transport.resumeProducing()
+
+        def forward(server: Recorder) -> None:
+            relayed.transport.write(bytes(server.data))
+            server.data.clear()
+
+        def lost(server: Recorder) -> None:
+            relayed.transport.unregisterProducer()
+            relayed.transport.loseConnection()
+
+        server = (
+            Recorder().on("made", lambda s: s.transport.pauseProducing()).on("data", forward).on("lost", lost)
+        )
+        source = Recorder().on(
+            "handshake", lambda c: (c.transport.write(CHUNK * 1000), c.transport.loseConnection())
+        )
+
+        inner = self.listen(Once(relayed.on("handshake", connected)))
+        self.connect(inner, Once(sink))
+        self.connect(self.listen(Once(server)), Once(source))
+        self.runUntilLost(server, source, relayed, sink)
+        self.assertEqual(sink.data, CHUNK * 1000)
+        self.assertIs(sink.reason.type, ConnectionDone)
+
+    def test_second_producer(self) -> None:
+        """Two at a time are refused; one after the other is fine; too late, it is stopped at once."""
+        seen = []
+
+        def begin(server: Recorder) -> None:
+            transport = server.transport
+            transport.registerProducer(Push(transport), True)
+            try:
+                transport.registerProducer(Push(transport), True)
+            except RuntimeError as error:
+                seen.append(error)
+            transport.unregisterProducer()
+            transport.registerProducer(Push(transport), True)
+            transport.unregisterProducer()
+            transport.loseConnection()
+
+        def late(server: Recorder) -> None:
+            producer = Push(server.transport)
+            server.transport.registerProducer(producer, True)
+            seen.append(producer.stopped)
+
+        server = Recorder().on("handshake", begin).on("lost", late)
+        self.runPair(server, Recorder())
+        self.assertEqual(len(seen), 2)
+        self.assertIs(seen[1], True)
+
+    def test_stopped(self) -> None:
+        """A producer learns that the connection is lost."""
+        producers = []
+
+        def begin(server: Recorder) -> None:
+            producers.append(Push(server.transport))
+            producers[0].begin()
+
+        server = Recorder().on("handshake", begin)
+        client = Recorder().on("data", lambda c: c.transport.abortConnection())
+        self.runPair(server, client)
+        self.assertTrue(producers[0].stopped)
+
+
+matrix(Producers, globals())
