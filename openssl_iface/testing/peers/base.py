@@ -151,7 +151,7 @@ class Peer(ABC):
         """Begin a new handshake (TLS 1.2)."""
         raise self._unsupported("renegotiate")
 
-    def key_update(self, *, request_peer: bool = False) -> None:  # noqa: ARG002
+    def key_update(self, *, request_peer: bool = False) -> None:
         """Change the sending keys (TLS 1.3), and ask us to change ours."""
         raise self._unsupported("key_update")
 
