@@ -148,11 +148,7 @@ class _Reader:
         handle = own(
             lib.PKCS12_SAFEBAG_get1_cert(bag), lib.X509_free, "buffer: a certificate in it is malformed"
         )
-        item = _item(bag, handle)
-        if item.name is not None:
-            # where PKCS12_create looks for it, when the certificate is written again
-            check(lib.X509_alias_set1(handle, item.name, len(item.name)))
-        self.content.certificates.append(item)
+        self.content.certificates.append(_item(bag, handle))
 
 
 def _item(bag: Any, handle: Any) -> _Item:
@@ -230,12 +226,21 @@ def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
             others = [item for item in others if item is not mine]
             made._cert = X509._from_raw(mine.handle)
             made._friendlyname = mine.name if mine.name is not None else key.name
+    for item in others:
+        if item.name and _is_bmp(item.name):
+            # where PKCS12_create looks for it, when the certificate is written again
+            check(lib.X509_alias_set1(item.handle, item.name, len(item.name)))
     if others:
         made._cacerts = tuple(X509._from_raw(item.handle) for item in others)
     return made
 
 
 # -- writing -----------------------------------------------------------------
+
+
+def _is_bmp(name: bytes) -> bool:
+    """Whether the UTF-8 *name* can be written: a BMPString has 16 bits for a character."""
+    return max(name.decode(), default="") <= "\uffff"
 
 
 @dataclass(frozen=True)
@@ -301,9 +306,11 @@ class PKCS12:
         text = _text(name, "name")
         if text is not None:
             try:
-                text.decode()
+                writable = _is_bmp(text)
             except UnicodeDecodeError as error:
                 raise ValueError(f"name: not UTF-8: {error.reason}") from None
+            if not writable:
+                raise ValueError("name: a character beyond U+FFFF, for which PKCS#12 has no room")
         self._friendlyname = text
 
     def export(

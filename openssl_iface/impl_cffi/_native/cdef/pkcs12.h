@@ -21,6 +21,7 @@ const struct stack_st_PKCS12_SAFEBAG *PKCS12_SAFEBAG_get0_safes(const PKCS12_SAF
 PKCS8_PRIV_KEY_INFO *PKCS12_decrypt_skey(const PKCS12_SAFEBAG *, const char *, int);
 EVP_PKEY *EVP_PKCS82PKEY(const PKCS8_PRIV_KEY_INFO *);
 int X509_alias_set1(X509 *, const unsigned char *, int);
+unsigned char *X509_alias_get0(X509 *, int *);
 int sk_PKCS7_num(const struct stack_st_PKCS7 *);
 PKCS7 *sk_PKCS7_value(const struct stack_st_PKCS7 *, int);
 int sk_PKCS12_SAFEBAG_num(const struct stack_st_PKCS12_SAFEBAG *);
