@@ -246,12 +246,12 @@ def check_factory(factory: Any, *, client: bool) -> None:
         ):
             raise TypeError(f"contextFactory: {_name(factory)} makes connections of pyOpenSSL{_HINT}")
         return
+    if hasattr(factory, _CREATORS[not client]):
+        side, other = ("client", "server") if client else ("server", "client")
+        raise TypeError(f"contextFactory: {_name(factory)} makes {other} connections; a {side}'s is wanted")
     if hasattr(factory, "getContext"):
         _check_context(factory, factory.getContext())
         return
-    side, other = ("client", "server") if client else ("server", "client")
-    if hasattr(factory, _CREATORS[not client]):
-        raise TypeError(f"contextFactory: {_name(factory)} makes {other} connections; a {side}'s is wanted")
     raise TypeError(
         f"contextFactory: {_name(factory)} has neither getContext() nor {_CREATORS[client]}(transport)"
     )
