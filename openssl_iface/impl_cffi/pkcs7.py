@@ -34,8 +34,9 @@ _DECRYPT = PKCS7Flag.TEXT
 
 def _flags(flags: Any, allowed: PKCS7Flag) -> int:
     number = as_int(flags, "flags", 0, 2**31 - 1)
-    if number & ~allowed:
-        raise ValueError(f"flags: {number & ~allowed:#x} cannot be used here")
+    others = number & ~int(allowed)  # the complement of a Flag has none but its own bits
+    if others:
+        raise ValueError(f"flags: {others:#x} cannot be used here")
     return number
 
 
