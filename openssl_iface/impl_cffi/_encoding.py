@@ -102,6 +102,8 @@ def written(write: Callable[[Any], int], message: str) -> bytes:
     check(write(bio), message)
     start = ffi.new("char **")
     size = lib.BIO_get_mem_data(bio, start)
+    # what could not be shown is shown as bytes, and is no error
+    clear()
     return copy_bytes(start[0], size)
 
 

@@ -20,7 +20,7 @@ from ._encoding import Codec, as_instance, to_der
 from ._errors import check, clear, take
 from ._handles import own
 from ._native import ffi, lib
-from .name import X509Name, copy_name
+from .name import X509Name, copy_name, empty_name
 from .pkey import PKey, signing_digest
 
 
@@ -87,16 +87,13 @@ class Signed:
             name = reference() if reference is not None else None
             if name is None:
                 pointer = getter(self._raw)
-                if pointer == ffi.NULL:
-                    handle = own(lib.X509_NAME_new(), lib.X509_NAME_free)
-                else:
-                    handle = copy_name(pointer)
+                handle = copy_name(pointer) if pointer != ffi.NULL else empty_name()
 
                 def write(changed: Any) -> None:
                     with self._writing() as raw:
                         check(setter(raw, changed), which)
 
-                name = X509Name._from_raw(handle, write)
+                name = X509Name._from_raw(handle, write, self._lock)
                 self._names[which] = weakref.ref(name)
             return name
 

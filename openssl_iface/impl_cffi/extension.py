@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from zope.interface import implementer
@@ -16,6 +17,11 @@ from ._encoding import as_bytes, as_name, written
 from ._errors import check, clear, take
 from ._handles import own
 from ._native import ffi, lib
+from ._signed import Signed
+
+# What OpenSSL makes of "subjectKeyIdentifier", "hash" for a subject without a key: the
+# SHA-1 digest of nothing.
+_HASH_OF_NO_KEY = bytes.fromhex("0414da39a3ee5e6b4b0d3255bfef95601890afd80709")
 
 
 @implementer(IX509Extension)
@@ -36,18 +42,21 @@ class X509Extension:
         text = as_name(value, "value")
         if critical:
             text = b"critical," + text
-        people: dict[str, Any] = {"_x509": ffi.NULL, "_req": ffi.NULL}
-        if subject is not None:
-            kind = "_req" if hasattr(subject, "_req") else "_x509"
-            people[kind] = _handle(subject, kind, "subject")
-        above = _handle(issuer, "_x509", "issuer") if issuer is not None else ffi.NULL
-        clear()
-        self._extension = own(
-            lib.oi_extension(name, text, people["_x509"], above, people["_req"]),
-            lib.X509_EXTENSION_free,
-            f"{name.decode('utf-8', 'replace')}: OpenSSL takes no such extension",
-        )
-        clear()
+        with _at_rest(subject, issuer):
+            people = {"_x509": ffi.NULL, "_req": ffi.NULL}
+            if subject is not None:
+                kind = "_req" if hasattr(subject, "_req") else "_x509"
+                people[kind] = _handle(subject, kind, "subject")
+            above = _handle(issuer, "_x509", "issuer") if issuer is not None else ffi.NULL
+            clear()
+            self._extension = own(
+                lib.oi_extension(name, text, people["_x509"], above, people["_req"]),
+                lib.X509_EXTENSION_free,
+                f"{name.decode('utf-8', 'replace')}: OpenSSL takes no such extension",
+            )
+            clear()
+        if self.get_data() == _HASH_OF_NO_KEY:
+            raise take(CryptoError, "subject: has no public key yet")
 
     @classmethod
     def _from_raw(cls, pointer: Any) -> X509Extension:
@@ -116,6 +125,15 @@ class X509Extension:
 
 def _print(handle: Any, style: int, bio: Any) -> int:
     return lib.X509V3_EXT_print(bio, handle, style, 0)
+
+
+@contextmanager
+def _at_rest(*holders: Any) -> Iterator[None]:
+    """Nobody changes these objects meanwhile.  Locks are taken in one order everywhere."""
+    with ExitStack() as stack:
+        for holder in sorted({id(item): item for item in holders if isinstance(item, Signed)}.items()):
+            stack.enter_context(holder[1]._reading())
+        yield
 
 
 def _handle(holder: Any, attribute: str, argument: str) -> Any:

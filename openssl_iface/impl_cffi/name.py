@@ -60,25 +60,28 @@ class X509Name:
 
     def __init__(self, name: X509Name | None = None) -> None:
         if name is None:
-            handle = own(lib.X509_NAME_new(), lib.X509_NAME_free)
+            handle = empty_name()
         else:
             handle = copy_name(as_instance(name, X509Name, "name")._name)
-        self._setup(handle, None)
+        self._setup(handle, None, threading.RLock())
 
-    def _setup(self, handle: Any, owner: Callable[[Any], None] | None) -> None:
+    def _setup(self, handle: Any, owner: Callable[[Any], None] | None, lock: Any) -> None:
         set_plain = super().__setattr__
         set_plain("_name", handle)
         set_plain("_owner", owner)
-        set_plain("_lock", threading.RLock())
+        set_plain("_lock", lock)
 
     @classmethod
-    def _from_raw(cls, pointer: Any, owner: Callable[[Any], None] | None = None) -> X509Name:
+    def _from_raw(
+        cls, pointer: Any, owner: Callable[[Any], None] | None = None, lock: Any = None
+    ) -> X509Name:
         """Wrap an owned handle.
 
         :param owner: is given the handle of each modified name before it is taken; it may raise.
+        :param lock: the owner's, so that there is one lock for both, and no order to keep.
         """
         name = cls.__new__(cls)
-        name._setup(pointer, owner)
+        name._setup(pointer, owner, lock or threading.RLock())
         return name
 
     def _detach(self) -> None:
@@ -100,6 +103,7 @@ class X509Name:
                     ),
                     attribute,
                 )
+            _settle(changed)
             if self._owner is not None:
                 self._owner(changed)
             super().__setattr__("_name", changed)
@@ -206,12 +210,23 @@ class X509Name:
         return type(self)(self)
 
 
+def _settle(handle: Any) -> None:
+    """Encode a new or modified name, which OpenSSL would do, and keep, at the first look at it:
+    from then on it is only read, by any number of threads."""
+    clear()
+    check(lib.i2d_X509_NAME(handle, ffi.NULL), "name: cannot be encoded")
+
+
+def empty_name() -> Any:
+    """An owned name with nothing in it."""
+    handle = own(lib.X509_NAME_new(), lib.X509_NAME_free)
+    _settle(handle)
+    return handle
+
+
 def copy_name(pointer: Any) -> Any:
     """An owned copy of an X509_NAME."""
     clear()
-    return own(lib.X509_NAME_dup(pointer), lib.X509_NAME_free, "name: cannot be copied")
-
-
-def display(pointer: Any) -> str:
-    """An X509_NAME on one line, for messages."""
-    return str(X509Name._from_raw(copy_name(pointer))) if pointer != ffi.NULL else ""
+    handle = own(lib.X509_NAME_dup(pointer), lib.X509_NAME_free, "name: cannot be copied")
+    _settle(handle)
+    return handle

@@ -63,6 +63,11 @@ class X509Req(Signed):
     _sign = lib.X509_REQ_sign
     _verify = lib.X509_REQ_verify
 
+    def __init__(self) -> None:
+        super().__init__()
+        # OpenSSL leaves the field empty, which is no valid encoding
+        self.set_version(0)
+
     @property
     def _req(self) -> Any:
         return self._raw

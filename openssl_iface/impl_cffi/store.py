@@ -64,10 +64,8 @@ class X509Store:
 
     def set_time(self, vfy_time: datetime) -> None:
         seconds = int(as_time(as_instance(vfy_time, datetime, "vfy_time"), "vfy_time").timestamp())
-        parameters = own(lib.X509_VERIFY_PARAM_new(), lib.X509_VERIFY_PARAM_free)
-        lib.X509_VERIFY_PARAM_set_time(parameters, seconds)
-        clear()
-        check(lib.X509_STORE_set1_param(self._store, parameters), "vfy_time")
+        # X509_STORE_set1_param would leave a time that was set before as it is
+        lib.X509_VERIFY_PARAM_set_time(lib.X509_STORE_get0_param(self._store), seconds)
 
     def load_locations(self, cafile: Any, capath: Any = None) -> None:
         if cafile is None and capath is None:

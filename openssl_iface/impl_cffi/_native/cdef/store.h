@@ -7,12 +7,10 @@ int X509_STORE_add_crl(X509_STORE *, X509_CRL *);
 int X509_STORE_set_flags(X509_STORE *, unsigned long);
 int X509_STORE_set_purpose(X509_STORE *, int);
 int X509_STORE_set_depth(X509_STORE *, int);
-int X509_STORE_set1_param(X509_STORE *, const X509_VERIFY_PARAM *);
+X509_VERIFY_PARAM *X509_STORE_get0_param(const X509_STORE *);
 int X509_STORE_load_locations(X509_STORE *, const char *, const char *);
 int X509_STORE_set_default_paths(X509_STORE *);
 
-X509_VERIFY_PARAM *X509_VERIFY_PARAM_new(void);
-void X509_VERIFY_PARAM_free(X509_VERIFY_PARAM *);
 void X509_VERIFY_PARAM_set_time(X509_VERIFY_PARAM *, time_t);
 
 X509_STORE_CTX *X509_STORE_CTX_new(void);
