@@ -1,11 +1,12 @@
-"""What the backend's tests share: a small PKI, and the programs to exchange files with."""
+"""What the backend's tests share: keys made once, a small PKI, and the programs to exchange files with."""
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,3 +139,64 @@ class PKI:
 @pytest.fixture(scope="session")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> PKI:
     return PKI(tmp_path_factory.mktemp("pki"))
+
+
+@functools.cache
+def _key(kind: str, bits: int = 0, number: int = 0) -> PKey:
+    key = PKey()
+    key.generate_key(kind, bits)
+    return key
+
+
+@pytest.fixture(scope="session")
+def key() -> Callable[..., PKey]:
+    """A key of a kind; the same one each time for the same arguments."""
+    return _key
+
+
+@dataclass(frozen=True)
+class Issued:
+    """A certificate with its key."""
+
+    cert: X509
+    key: PKey
+
+
+def _issue(
+    name: str = "localhost",
+    issuer: Issued | None = None,
+    *,
+    ca: bool = False,
+    serial: int = 1,
+    start: int = -3600,
+    end: int = 365 * 86400,
+    extensions: tuple[tuple[str, bool, str], ...] = (),
+) -> Issued:
+    mine = _key("EC", 256, hash(name))
+    cert = X509()
+    cert.set_version(2)
+    cert.set_serial_number(serial)
+    cert.get_subject().CN = name
+    above = issuer or Issued(cert, mine)
+    cert.set_issuer(above.cert.get_subject())
+    cert.gmtime_adj_notBefore(start)
+    cert.gmtime_adj_notAfter(end)
+    cert.set_pubkey(mine)
+    usage = "keyCertSign,cRLSign" if ca else "digitalSignature"
+    cert.add_extensions(
+        [
+            X509Extension("basicConstraints", True, "CA:TRUE" if ca else "CA:FALSE"),
+            X509Extension("keyUsage", True, usage),
+            X509Extension("subjectKeyIdentifier", False, "hash", subject=cert),
+        ]
+    )
+    cert.add_extensions([X509Extension("authorityKeyIdentifier", False, "keyid", issuer=above.cert)])
+    cert.add_extensions([X509Extension(*extension) for extension in extensions])
+    cert.sign(above.key, None)
+    return Issued(cert, mine)
+
+
+@pytest.fixture(scope="session")
+def issue() -> Callable[..., Issued]:
+    """Make a certificate with its key, signed by itself or by another."""
+    return _issue

@@ -266,7 +266,7 @@ class TestExchange:
         crl = CRL()
         crl.add_revoked(entry(b"1234", b"certificateHold"))
         pem = crl.export(ca.cert, ca.key)
-        done = openssl.try_("crl", "-CAfile", file, "-text", data=pem)
+        done = openssl.run("crl", "-CAfile", file, "-text", stdin=pem)
         assert b"verify OK" in done.stderr
         assert b"Certificate Hold" in done.stdout
         # theirs
@@ -291,7 +291,7 @@ class TestExchange:
         ca = issue("authority", ca=True)
         crl = CRL()
         crl.add_revoked(entry(b"1234", b"superseded"))
-        shown = certtool("--crl-info", data=crl.export(ca.cert, ca.key))
+        shown = certtool("--crl-info", stdin=crl.export(ca.cert, ca.key))
         assert b"Serial Number (hex): 1234" in shown
         (tmp_path / "ca.pem").write_bytes(dump_certificate(PEM, ca.cert))
         (tmp_path / "key.pem").write_bytes(dump_privatekey(PEM, ca.key))

@@ -178,7 +178,7 @@ class TestAsAWhole:
         from openssl_iface.impl_cffi.x509 import dump_certificate
 
         cert = issue("hash me", ca=True).cert
-        shown = openssl("x509", "-noout", "-subject_hash", data=dump_certificate(1, cert))
+        shown = openssl("x509", "-noout", "-subject_hash", stdin=dump_certificate(1, cert))
         assert int(shown, 16) == cert.get_subject().hash() == cert.subject_name_hash()
 
     def test_repr_is_readable(self) -> None:

@@ -307,7 +307,7 @@ def sealed(key: MakeKey) -> bytes:
 class TestPassphrases:
     def test_pbes2_it_is(self, openssl: Any, sealed: bytes) -> None:
         assert sealed.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
-        shown = openssl("asn1parse", data=sealed)
+        shown = openssl("asn1parse", stdin=sealed)
         assert b"PBES2" in shown
         assert b"hmacWithSHA256" in shown
 
@@ -481,10 +481,10 @@ class TestExchange:
     def test_openssl_reads_what_is_written(self, openssl: Any, key: MakeKey, kind: str, bits: int) -> None:
         made = key(kind, bits)
         public = dump_publickey(PEM, made)
-        assert openssl("pkey", "-pubout", data=dump_privatekey(PEM, made)) == public
+        assert openssl("pkey", "-pubout", stdin=dump_privatekey(PEM, made)) == public
         sealed = dump_privatekey(PEM, made, "aes256", b"secret")
-        assert openssl("pkey", "-pubout", "-passin", "pass:secret", data=sealed) == public
-        assert openssl("pkey", "-inform", "DER", "-pubout", data=dump_privatekey(DER, made)) == public
+        assert openssl("pkey", "-pubout", "-passin", "pass:secret", stdin=sealed) == public
+        assert openssl("pkey", "-inform", "DER", "-pubout", stdin=dump_privatekey(DER, made)) == public
 
     @pytest.mark.parametrize(
         "options",
@@ -499,14 +499,22 @@ class TestExchange:
     def test_what_openssl_writes_is_read(self, openssl: Any, options: tuple[str, ...]) -> None:
         plain = openssl("genpkey", *options)
         made = load_privatekey(PEM, plain)
-        assert openssl("pkey", "-pubout", data=plain) == dump_publickey(PEM, made)
-        der = openssl("pkey", "-outform", "DER", data=plain)
+        assert openssl("pkey", "-pubout", stdin=plain) == dump_publickey(PEM, made)
+        der = openssl("pkey", "-outform", "DER", stdin=plain)
         assert load_privatekey(DER, der) == made
         for cipher in ("-aes256", "-aes-128-cbc"):
-            sealed = openssl("pkey", cipher, "-passout", "pass:secret", data=plain)
+            sealed = openssl("pkey", cipher, "-passout", "pass:secret", stdin=plain)
             assert load_privatekey(PEM, sealed, b"secret") == made
             sealed = openssl(
-                "pkcs8", "-topk8", "-v2", cipher[1:], "-passout", "pass:secret", "-outform", "DER", data=plain
+                "pkcs8",
+                "-topk8",
+                "-v2",
+                cipher[1:],
+                "-passout",
+                "pass:secret",
+                "-outform",
+                "DER",
+                stdin=plain,
             )
             assert load_privatekey(DER, sealed, b"secret") == made
             with pytest.raises(CryptoError, match="passphrase: missing"):
@@ -518,11 +526,11 @@ class TestExchange:
     def test_the_old_forms_are_read(self, openssl: Any, key: MakeKey, kind: str) -> None:
         made = key(kind.upper(), {"ec": 256}.get(kind, 2048))
         pem = dump_privatekey(PEM, made)
-        modern = openssl.try_("pkey", "-traditional", data=pem)
-        plain = modern.stdout if modern.returncode == 0 else openssl(kind, data=pem)
+        modern = openssl.run("pkey", "-traditional", stdin=pem)
+        plain = modern.stdout if modern.returncode == 0 else openssl(kind, stdin=pem)
         assert b"BEGIN " + kind.upper().encode() + b" PRIVATE KEY" in plain
         assert load_privatekey(PEM, plain) == made
-        sealed = openssl("pkey", "-traditional", "-aes128", "-passout", "pass:secret", data=pem)
+        sealed = openssl("pkey", "-traditional", "-aes128", "-passout", "pass:secret", stdin=pem)
         assert b"Proc-Type: 4,ENCRYPTED" in sealed
         assert load_privatekey(PEM, sealed, b"secret") == made
         with pytest.raises(CryptoError, match="passphrase: missing"):

@@ -178,7 +178,7 @@ class TestExchange:
         config.write_text("[req]\ndistinguished_name = name\n[name]\n")
         request = make(key("RSA", 2048), X509Extension("subjectAltName", False, "DNS:a.example"))
         pem = dump_certificate_request(PEM, request)
-        shown = openssl("req", "-verify", "-text", "-config", config, data=pem)
+        shown = openssl("req", "-verify", "-text", "-config", config, stdin=pem)
         assert b"DNS:a.example" in shown
         private = tmp_path / "key.pem"
         private.write_bytes(dump_privatekey(PEM, key("EC", 256)))
@@ -194,7 +194,7 @@ class TestExchange:
         assert str(theirs.get_extensions()[0]) == "DNS:b.example"
 
     def test_gnutls(self, certtool: Any, key: Any, tmp_path: Any) -> None:
-        shown = certtool("--crq-info", data=dump_certificate_request(PEM, make(key("EC", 256))))
+        shown = certtool("--crq-info", stdin=dump_certificate_request(PEM, make(key("EC", 256))))
         assert "räka".encode() in shown
         (tmp_path / "key.pem").write_bytes(dump_privatekey(PEM, key("EC", 256)))
         (tmp_path / "template").write_text('cn = "krabba"\ndns_name = "b.example"\n')

@@ -552,11 +552,11 @@ class TestExchange:
         cert.set_serial_number(2**159 - 1)
         cert.sign(key(kind, bits), None)
         pem = dump_certificate(PEM, cert)
-        shown = openssl("x509", "-noout", "-serial", "-fingerprint", "-enddate", data=pem)
+        shown = openssl("x509", "-noout", "-serial", "-fingerprint", "-enddate", stdin=pem)
         assert b"serial=7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF" in shown
         assert b"Jan  1 00:00:00 2099 GMT" in shown
         assert cert.digest("sha1") in shown
-        assert openssl("x509", "-outform", "DER", data=pem) == dump_certificate(DER, cert)
+        assert openssl("x509", "-outform", "DER", stdin=pem) == dump_certificate(DER, cert)
 
     def test_what_openssl_writes_is_read(self, openssl: Any, tmp_path: Any) -> None:
         file = tmp_path / "key.pem"
@@ -576,13 +576,13 @@ class TestExchange:
 
     def test_trusted_certificates_are_read(self, openssl: Any, cert: X509) -> None:
         pem = dump_certificate(PEM, cert)
-        trusted = openssl("x509", "-trustout", "-addtrust", "serverAuth", data=pem)
+        trusted = openssl("x509", "-trustout", "-addtrust", "serverAuth", stdin=pem)
         assert b"TRUSTED CERTIFICATE" in trusted
         assert load_certificate(PEM, trusted).digest("sha256") == cert.digest("sha256")
 
     def test_gnutls(self, certtool: Any, issue: Any, tmp_path: Any) -> None:
         issued = issue("a.example", extensions=(("subjectAltName", False, "DNS:a.example,IP:192.0.2.1"),))
-        shown = certtool("--certificate-info", data=dump_certificate(PEM, issued.cert)).decode()
+        shown = certtool("--certificate-info", stdin=dump_certificate(PEM, issued.cert)).decode()
         assert "DNSname: a.example" in shown
         assert "IPAddress: 192.0.2.1" in shown
         (tmp_path / "key.pem").write_bytes(certtool("--generate-privkey", "--key-type", "ecdsa"))
