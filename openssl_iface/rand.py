@@ -19,5 +19,5 @@ seed = _rand.seed
 status = _rand.status
 write_file = _rand.write_file
 if hasattr(_rand, "screen"):  # Windows
-    screen = _rand.screen
+    screen = getattr(_rand, "screen")  # noqa: B009  the typed twin is of every system
     __all__ += ["screen"]

@@ -7,6 +7,10 @@
 The sources are Debian's source packages, fetched with apt from the mirror that
 the system itself uses; the system's own package lists are not touched.  Every
 build lives in the user's cache directory and is used again until it is deleted.
+
+All of OpenSSL 3 has one soname, and Python's own ssl loads the system's: two of
+one name cannot share a process.  A series of OpenSSL 3 is therefore built under
+names of its own (``libssl-iface35.so.3``), as OpenSSL provides for.
 Only the standard library is needed, so that this runs before anything else is
 installed.
 """
@@ -31,6 +35,10 @@ SUITES: dict[str, tuple[str, ...]] = {
     "3.6": ("forky", "sid"),
     "4.0": ("experimental", "sid"),
 }
+# OpenSSL's own way to give libraries and symbol versions another name.
+TARGET = """
+my %targets = ("{name}" => {{ inherit_from => ["{base}"], shlib_variant => "{variant}" }});
+"""
 # A complete build carries this file; its text is Debian's version.
 STAMP = ".built-from"
 
@@ -47,7 +55,12 @@ def cache_directory() -> Path:
 
 def prefix_of(series: str) -> Path:
     """The installation prefix of one series, whether it is built yet or not."""
-    return cache_directory() / series
+    return cache_directory() / f"{series}{variant_of(series)}"
+
+
+def variant_of(series: str) -> str:
+    """What is added to the libraries' names: nothing where the soname is not the system's."""
+    return f"-iface{series.replace('.', '')}" if series.startswith("3.") else ""
 
 
 def system_mirror() -> str:
@@ -152,20 +165,25 @@ def build(series: str, *, jobs: int) -> Path:
         raise BuildError(f"unknown series {series!r}: choose from {', '.join(SUITES)}")
     prefix = prefix_of(series)
     prefix.parent.mkdir(parents=True, exist_ok=True)
-    with (prefix.parent / f"{series}.lock").open("w") as lock:
+    with (prefix.parent / f"{prefix.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (prefix / STAMP).is_file():
             return prefix
         for tool in ("apt-get", "dpkg-source", "make", "gcc", "perl"):
             if shutil.which(tool) is None:
                 raise BuildError(f"{tool} is missing: apt-get install dpkg-dev build-essential perl")
-        log = prefix.parent / f"{series}.log"
+        log = prefix.parent / f"{prefix.name}.log"
         log.write_text("")
         shutil.rmtree(prefix, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=f"openssl-{series}-") as name:
             tree, version = fetch(series, Path(name))
             print(f"building OpenSSL {version} (log: {log})", file=sys.stderr, flush=True)
-            configure = ["./Configure", f"linux-{os.uname().machine}", "shared", "no-tests",
+            target = f"linux-{os.uname().machine}"
+            if variant := variant_of(series):
+                text = TARGET.format(name=f"{target}{variant}", base=target, variant=variant)
+                (tree / "Configurations" / "90-iface.conf").write_text(text)
+                target += variant
+            configure = ["./Configure", target, "shared", "no-tests",
                          f"--prefix={prefix}", f"--openssldir={prefix}/ssl", "--libdir=lib"]  # fmt: skip
             if series == "1.1.1":  # knows neither no-docs nor build_sw
                 run(configure, cwd=tree, log=log)
