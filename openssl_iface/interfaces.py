@@ -553,7 +553,7 @@ class IPKCS12(Interface):
         """The name of certificate and key, for people (bytes, UTF-8), or ``None``."""
 
     def set_friendlyname(name):
-        """Put in a name (text, or bytes in UTF-8; no character beyond U+FFFF), or with ``None`` take it out."""
+        """Put in a name (text, or bytes in UTF-8; no character beyond U+FFFF); ``None`` takes it out."""
 
     def export(passphrase=None, iter=100_000, maciter=100_000, *, legacy=False):
         """The file (bytes): encrypted with AES-256 (PBES2), authenticated with HMAC-SHA-256.

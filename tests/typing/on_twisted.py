@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from openssl_iface_twisted import ServerContextFactory, clientContextFactory, connectSSL, listenSSL
 from twisted.internet import reactor
 from twisted.internet.protocol import ClientFactory, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
+
+from openssl_iface_twisted import ServerContextFactory, clientContextFactory, connectSSL, listenSSL
 
 
 class Echo(Protocol):

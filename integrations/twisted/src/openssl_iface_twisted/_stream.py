@@ -591,7 +591,7 @@ class TLSStream:
             error = ConnectionDone()
         if not isinstance(error, (OpenSSLError, ConnectionDone)):
             # A callback has raised.  The user is told; but many users do not look.
-            _logger.warn(  # noqa: G010 - Twisted's logger
+            _logger.warn(
                 "A TLS callback of {transport} has raised {error!r}", transport=self.logPrefix(), error=error
             )
         self._finish(Failure(reason_for(error)))

@@ -164,7 +164,7 @@ class VerifyingClientContextFactory:
         The name is verified by the connections that this object makes."""
         return self._context
 
-    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
+    def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection that asks for the name and verifies it."""
         connection = get_backend().Connection(self._context, None)
         if self._servername is not None:
@@ -217,7 +217,7 @@ class ServerContextFactory:
         """The context."""
         return self._context
 
-    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:  # noqa: ARG002
+    def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection of it."""
         return get_backend().Connection(self._context, None)
 
