@@ -37,6 +37,7 @@ from ..errors import (
 from ..values import EVENT_SIZE, Alert, Ending, Want
 from . import _errors
 from ._callbacks import Hooks
+from ._encoding import as_int
 from ._handles import own, share
 from ._native import ffi, lib
 from .x509 import X509
@@ -111,6 +112,8 @@ class Engine:
         self._closing = False
         self._failure: BaseException | None = None
         self._fatal = False
+        # Whether a fatal failure has been raised: who asks again gets it again, but nobody is asked to.
+        self._told = False
 
     @property
     def _ssl(self) -> Any:
@@ -208,7 +211,8 @@ class Engine:
         assert error is not None
         if not self._fatal:
             self._failure = None
-            self.wants &= ~PROCEED
+        self._told = self._fatal
+        self.wants &= ~PROCEED
         try:
             raise error.with_traceback(None)
         finally:
@@ -347,15 +351,14 @@ class Engine:
                 proceed = self.wants & PROCEED
                 self._finish(lib.oi_event_flush(self._conn, work), work)
                 self.wants |= proceed
-                if self._failure is not None:
+                if self._failure is not None and not (self._fatal and self._told):
                     self.wants |= PROCEED
         finally:
             _pool.append(space)
 
     def event_output(self, limit: int = EVENT_SIZE) -> bytes:
         """As :meth:`IConnection.event_output` says."""
-        if not limit > 0:
-            raise ValueError(f"limit: a positive number of bytes expected, not {limit!r}")
+        limit = as_int(limit, "limit", 1)
         space = take_workspace()
         work, plain = space
         try:
