@@ -1,0 +1,40 @@
+"""The programs in the README do what it says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from openssl_iface.testing.pki import PKI
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+# What no run of these programs comes near, so that a hang is a failure (seconds).
+PATIENCE = 60
+
+
+def program(name: str, port: str) -> list[str]:
+    """The command that runs the example called *name* with another port."""
+    found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", README.read_text(), re.S)
+    assert found, f"the README has no example {name!r}"
+    assert "8443" in found[1]
+    return [sys.executable, "-c", found[1].replace("8443", port)]
+
+
+def test_server_and_client(tmp_path: Path) -> None:
+    good = PKI("localhost").good
+    (tmp_path / "cert.pem").write_bytes(good.chain_pem)
+    (tmp_path / "key.pem").write_bytes(good.key_pem)
+    (tmp_path / "ca.pem").write_bytes(good.root_pem)
+    with subprocess.Popen(program("server", "0"), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            port = server.stdout.readline().split()[-1]
+            client = subprocess.run(
+                program("client", port), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
+            )
+        finally:
+            server.terminate()
+    assert client.stderr == ""
+    assert client.stdout.splitlines() == ["echoed: b'hello'", "ended: Connection was closed cleanly."]
