@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from .errors import CryptoError
+from .errors import CryptoError, X509StoreContextError
 from .registry import get_backend as _get_backend
 from .values import FileType as _FileType
 from .values import KeyType as _KeyType
+from .values import X509StoreFlags
 
 _backend = _get_backend()
 _crypto = _backend.crypto
@@ -56,3 +57,61 @@ load_privatekey = _crypto.load_privatekey
 load_publickey = _crypto.load_publickey
 sign = _crypto.sign
 verify = _crypto.verify
+
+__all__ = [
+    "CRL",
+    "CRLType",
+    "Error",
+    "FILETYPE_ASN1",
+    "FILETYPE_PEM",
+    "FILETYPE_TEXT",
+    "NetscapeSPKI",
+    "NetscapeSPKIType",
+    "PKCS12",
+    "PKCS12Type",
+    "PKCS7",
+    "PKCS7Type",
+    "PKey",
+    "PKeyType",
+    "Revoked",
+    "RevokedType",
+    "TYPE_DH",
+    "TYPE_DSA",
+    "TYPE_EC",
+    "TYPE_ED25519",
+    "TYPE_ED448",
+    "TYPE_RSA",
+    "TYPE_X25519",
+    "TYPE_X448",
+    "X509",
+    "X509Extension",
+    "X509ExtensionType",
+    "X509Name",
+    "X509NameType",
+    "X509Req",
+    "X509ReqType",
+    "X509Store",
+    "X509StoreContext",
+    "X509StoreContextError",
+    "X509StoreFlags",
+    "X509StoreType",
+    "X509Type",
+    "dump_certificate",
+    "dump_certificate_request",
+    "dump_crl",
+    "dump_pkcs7_data",
+    "dump_privatekey",
+    "dump_publickey",
+    "get_elliptic_curve",
+    "get_elliptic_curves",
+    "load_certificate",
+    "load_certificate_request",
+    "load_certificates",
+    "load_crl",
+    "load_pkcs12",
+    "load_pkcs7_data",
+    "load_privatekey",
+    "load_publickey",
+    "sign",
+    "verify",
+]

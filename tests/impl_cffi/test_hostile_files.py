@@ -235,7 +235,7 @@ def test_noise(kind: str) -> None:
     load, _ = LOADERS[kind]
     chance = random.Random(f"{SEED} noise {kind}")
     for _ in range(CASES):
-        data = chance.randbytes(chance.choice((0, 1, 2, 5, 20, 100, 5000)))
+        data = chance.randbytes(chance.choice((0, 1, 5, 20, 100, 5000)))
         with pytest.raises(CryptoError):
             load(data)
         with pytest.raises(CryptoError):
