@@ -8,6 +8,7 @@ for it for ever.  The memory is the parent's to give back.
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -18,8 +19,9 @@ _generation = 0
 
 
 def _in_child() -> None:
-    global _generation
+    global _generation, _renewing
     _generation += 1
+    _renewing = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_in_child)
@@ -56,3 +58,30 @@ def share(pointer: Any, up_ref: Callable[[Any], int], free: Callable[[Any], Any]
     """Take a reference of our own to a *pointer* that somebody else owns."""
     check(up_ref(check(pointer)))
     return ffi.gc(pointer, _Free(free))
+
+
+_renewing = threading.Lock()
+
+
+class Guard:
+    """A reentrant lock; in a child after fork it is free, whatever thread of the parent had it.
+
+    That thread does not live in the child, and could not let go.
+    """
+
+    __slots__ = ("_generation", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._generation = _generation
+
+    def __enter__(self) -> None:
+        if self._generation != _generation:
+            with _renewing:
+                if self._generation != _generation:
+                    self._lock = threading.RLock()
+                    self._generation = _generation
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

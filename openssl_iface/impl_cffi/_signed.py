@@ -8,7 +8,6 @@ sealed is our own alone, and read and changed under the object's lock.
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from ..errors import CryptoError
 from ._asn1 import object_name
 from ._encoding import Codec, as_instance, to_der
 from ._errors import check, clear, take
-from ._handles import own
+from ._handles import Guard, own
 from ._native import ffi, lib
 from .name import X509Name, copy_name, empty_name
 from .pkey import PKey, signing_digest
@@ -45,7 +44,7 @@ class Signed:
     def _setup(self, handle: Any, *, sealed: bool) -> None:
         self._raw = handle
         self._sealed = sealed
-        self._lock = threading.RLock()
+        self._lock = Guard()
         self._names = {}
 
     @classmethod
@@ -69,14 +68,21 @@ class Signed:
             # not told; an object that is not complete yet is no error here.
             type(self)._refresh(handle, ffi.NULL)
             clear()
-            self._raw = handle
+            # In this order: see _reading.
             self._sealed = False
+            self._raw = handle
 
     @contextmanager
     def _reading(self) -> Iterator[Any]:
         """The handle, which nobody changes meanwhile."""
-        with self._lock:
-            yield self._raw
+        # A handle that is read here before the object is found to be sealed is sealed
+        # itself, or was left behind by sign: either way it is not changed any more.
+        raw = self._raw
+        if self._sealed:
+            yield raw
+        else:
+            with self._lock:
+                yield self._raw
 
     def _get_name(
         self, which: str, getter: Callable[[Any], Any], setter: Callable[[Any, Any], int]

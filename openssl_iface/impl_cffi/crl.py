@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,7 +14,7 @@ from ..values import CRLReason, FileType
 from ._asn1 import as_time, from_now, integer_to_int, serial_from_int, time_from_datetime, time_to_bytes
 from ._encoding import Codec, as_bytes, as_filetype, as_instance, as_int
 from ._errors import check, clear, fail
-from ._handles import own
+from ._handles import Guard, own
 from ._native import ffi, lib
 from ._signed import Signed
 from .extension import X509Extension, as_extensions, decoded
@@ -54,7 +53,7 @@ class Revoked:
 
     def _setup(self, handle: Any) -> None:
         self._revoked = handle
-        self._lock = threading.RLock()
+        self._lock = Guard()
 
     @classmethod
     def _from_raw(cls, pointer: Any) -> Revoked:

@@ -9,7 +9,6 @@ The name keeps its owner alive, not the other way round.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -20,7 +19,7 @@ from ..interfaces import IX509Name
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_instance, from_der, to_der
 from ._errors import check, clear, take
-from ._handles import own
+from ._handles import Guard, own
 from ._native import ffi, lib
 
 # The attributes as release 0.5.1 of the manual spells them.
@@ -63,7 +62,7 @@ class X509Name:
             handle = empty_name()
         else:
             handle = copy_name(as_instance(name, X509Name, "name")._name)
-        self._setup(handle, None, threading.RLock())
+        self._setup(handle, None, Guard())
 
     def _setup(self, handle: Any, owner: Callable[[Any], None] | None, lock: Any) -> None:
         set_plain = super().__setattr__
@@ -81,7 +80,7 @@ class X509Name:
         :param lock: the owner's, so that there is one lock for both, and no order to keep.
         """
         name = cls.__new__(cls)
-        name._setup(pointer, owner, lock or threading.RLock())
+        name._setup(pointer, owner, lock or Guard())
         return name
 
     def _detach(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -15,7 +14,7 @@ from ..interfaces import IX509Store, IX509StoreContext
 from ._asn1 import as_time
 from ._encoding import as_instance, as_int
 from ._errors import check, clear, take
-from ._handles import own, share
+from ._handles import Guard, own, share
 from ._native import ffi, lib
 from .crl import CRL
 from .x509 import X509, certificate_stack
@@ -107,7 +106,7 @@ class X509StoreContext:
         self._cert = as_instance(certificate, X509, "certificate")
         self._chain = [as_instance(item, X509, "chain") for item in chain or ()]
         self._store_ctx = own(lib.X509_STORE_CTX_new(), lib.X509_STORE_CTX_free)
-        self._lock = threading.Lock()
+        self._lock = Guard()
 
     def set_store(self, store: X509Store) -> None:
         self._store = as_instance(store, X509Store, "store")

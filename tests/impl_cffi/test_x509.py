@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import hashlib
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
@@ -616,19 +617,37 @@ def _config(directory: Any) -> Any:
     return path
 
 
-def test_a_forked_child_frees_nothing_of_its_parent() -> None:
-    program = (
-        "import gc, os\n"
-        "from openssl_iface.impl_cffi.x509 import X509\n"
-        "from openssl_iface.impl_cffi.pkey import PKey\n"
-        "things = [X509(), PKey()]; things.append(things[0].get_subject())\n"
-        "things[1].generate_key('EC', 256)\n"
-        "child = os.fork()\n"
-        "if child == 0:\n"
-        "    del things; gc.collect(); X509().get_subject().CN = 'x'; os._exit(7)\n"
-        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
-        "things[2].CN = 'x'\n"
-    )
-    import sys
+class TestFork:
+    def run(self, program: str) -> None:
+        done = subprocess.run([sys.executable, "-P", "-c", program], timeout=120, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
 
-    assert subprocess.run([sys.executable, "-P", "-c", program], timeout=120).returncode == 0
+    def test_a_child_frees_nothing_of_its_parent(self) -> None:
+        self.run(
+            "import gc, os\n"
+            "from openssl_iface.impl_cffi.x509 import X509\n"
+            "from openssl_iface.impl_cffi.pkey import PKey\n"
+            "things = [X509(), PKey()]; things.append(things[0].get_subject())\n"
+            "things[1].generate_key('EC', 256)\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    del things; gc.collect(); X509().get_subject().CN = 'x'; os._exit(7)\n"
+            "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+            "things[2].CN = 'x'\n"
+        )
+
+    def test_a_child_is_not_locked_out_by_a_thread_that_it_does_not_have(self) -> None:
+        self.run(
+            "import os, signal, threading\n"
+            "from openssl_iface.impl_cffi.x509 import X509\n"
+            "cert = X509(); held = threading.Event(); done = threading.Event()\n"
+            "def hold():\n"
+            "    with cert._lock: held.set(); done.wait()\n"
+            "thread = threading.Thread(target=hold); thread.start(); held.wait()\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    signal.alarm(60)\n"
+            "    cert.get_subject().CN = 'x'; cert.set_version(2); os._exit(7)\n"
+            "status = os.waitpid(child, 0)[1]; done.set(); thread.join()\n"
+            "assert os.waitstatus_to_exitcode(status) == 7\n"
+        )
