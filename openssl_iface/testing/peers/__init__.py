@@ -16,6 +16,7 @@ from .base import ClientAuth, Make, Peer, PeerError, Settings, UnsupportedError
 from .curl import Curl
 from .gnutls import GnuTLS
 from .openssl import OpenSSL, built_series
+from .own import Own
 from .stdlib import StandardLibrary
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "GnuTLS",
     "Make",
     "OpenSSL",
+    "Own",
     "Peer",
     "PeerError",
     "Settings",
@@ -41,6 +43,7 @@ def makes(*able: str, missing: bool = False) -> list[Make]:
     """
     every: list[Make] = [
         StandardLibrary(),
+        Own(),
         OpenSSL(),
         *(OpenSSL(series) for series in built_series()),
         GnuTLS(),

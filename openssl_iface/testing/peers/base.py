@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, Literal, Self
 
 from ..lanes import DEADLINE
 
@@ -219,12 +219,17 @@ class Make(ABC):
 
         - ``"server"``, ``"client"``: there are such peers;
         - ``"speak"``: a server can send what it is told, not just an echo;
+        - ``"clean_end"``: a server can end by close_notify (every client can);
         - ``"half_close"``, ``"renegotiate"``, ``"key_update"``, ``"request_certificate"``: the
           methods of these names work (the last three may need ``commands=True``).
     """
 
     name: str
-    can: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    @abstractmethod
+    def can(self) -> frozenset[str]:
+        """What its peers can do."""
 
     @property
     @abstractmethod

@@ -73,8 +73,6 @@ class OpenSSL(Make):
     :param libraries: the directory of its shared libraries.
     """
 
-    can = frozenset({"server", "client", "speak", "renegotiate", "key_update", "request_certificate"})
-
     def __init__(
         self,
         series: str | None = None,
@@ -98,13 +96,23 @@ class OpenSSL(Make):
         return run([self.program, "version"], self.environment)
 
     @property
+    def can(self) -> frozenset[str]:
+        words = {"server", "client", "speak", "clean_end", "renegotiate", "key_update", "request_certificate"}
+        if self.version.startswith("OpenSSL 1."):
+            words.remove("clean_end")  # its server leaves without close_notify
+        return frozenset(words)
+
+    @property
     def missing(self) -> str:
         return "" if self.version else f"{self.program} cannot be run"
 
     def _serve(self, settings: Settings) -> OpenSSLPeer:
-        arguments = ["s_server", "-accept", "127.0.0.1:0", *self._common(settings)]
+        # A blocking s_server hangs if there is something to send before the client is there: it then
+        # completes the handshake while it writes, and reads what is not there any more.
+        arguments = ["s_server", "-nbio", "-accept", "127.0.0.1:0", *self._common(settings)]
         if settings.client_auth != "none":
-            arguments += [_CLIENT_AUTH[settings.client_auth], "9", "-verify_return_error"]
+            # In this order: from OpenSSL 4.0 on, the first one alone means "wanted" to a server.
+            arguments += ["-verify_return_error", _CLIENT_AUTH[settings.client_auth], "9"]
         if settings.connections:
             arguments += ["-naccept", str(settings.connections)]
         if not settings.commands:

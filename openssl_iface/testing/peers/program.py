@@ -26,6 +26,7 @@ _alive: weakref.WeakSet[ProgramPeer] = weakref.WeakSet()
 def _end_all() -> None:
     for peer in list(_alive):
         peer.abort()
+        peer.process.wait()
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> str:

@@ -187,7 +187,7 @@ class StandardLibrary(Make):
     """The ssl module of the Python that runs this, with the OpenSSL that it was built with."""
 
     name = "stdlib"
-    can = frozenset({"server", "client", "speak"})
+    can = frozenset({"server", "client", "speak", "clean_end"})
     missing = ""
     version = ssl.OPENSSL_VERSION
 
