@@ -22,7 +22,7 @@ from .errors import (
     ZeroReturnError,
 )
 from .registry import get_backend as _get_backend
-from .values import NO_OVERLAPPING_PROTOCOLS, Ending, Want
+from .values import NO_OVERLAPPING_PROTOCOLS, Ending, Want, X509VerificationCodes
 
 _backend = _get_backend()
 _constants = _backend.constants
@@ -166,6 +166,12 @@ SSL_ST_READ_BODY: int = _constants["SSL_ST_READ_BODY"]
 SSL_ST_READ_DONE: int = _constants["SSL_ST_READ_DONE"]
 SSL_ST_READ_HEADER: int = _constants["SSL_ST_READ_HEADER"]
 
+# States that OpenSSL had before 1.1.0; an info callback of today never sees them.
+SSL_ST_OK = 0x03
+SSL_ST_INIT = SSL_ST_CONNECT | SSL_ST_ACCEPT
+SSL_ST_BEFORE = 0x4000
+SSL_ST_RENEGOTIATE = 0x04 | SSL_ST_INIT
+
 # what OpenSSL_version is asked for
 OPENSSL_VERSION_NUMBER: int = _backend.running.number
 SSLEAY_VERSION = OPENSSL_VERSION = 0
@@ -300,6 +306,10 @@ __all__ = [
     "SSL_CB_WRITE",
     "SSL_CB_WRITE_ALERT",
     "SSL_ST_ACCEPT",
+    "SSL_ST_BEFORE",
+    "SSL_ST_INIT",
+    "SSL_ST_OK",
+    "SSL_ST_RENEGOTIATE",
     "SSL_ST_CONNECT",
     "SSL_ST_MASK",
     "SSL_ST_READ_BODY",
@@ -334,5 +344,6 @@ __all__ = [
     "WantVerificationError",
     "WantWriteError",
     "WantX509LookupError",
+    "X509VerificationCodes",
     "ZeroReturnError",
 ]

@@ -39,6 +39,7 @@ TYPE_ED448 = int(_KeyType.ED448)
 TYPE_X25519 = int(_KeyType.X25519)
 TYPE_X448 = int(_KeyType.X448)
 
+X509_verify_cert_error_string = _crypto.X509_verify_cert_error_string
 dump_certificate = _crypto.dump_certificate
 dump_certificate_request = _crypto.dump_certificate_request
 dump_crl = _crypto.dump_crl
@@ -59,6 +60,7 @@ sign = _crypto.sign
 verify = _crypto.verify
 
 __all__ = [
+    "X509_verify_cert_error_string",
     "CRL",
     "CRLType",
     "Error",

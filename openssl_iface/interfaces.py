@@ -641,6 +641,9 @@ class ICrypto(Interface):
         :raises ValueError: there is none.
         """
 
+    def X509_verify_cert_error_string(code):
+        """OpenSSL's words for a verdict (``X509VerificationCodes``, an int): text."""
+
     def load_pkcs7_data(type, buffer):
         """A PKCS#7 message (an IPKCS7) from *buffer* (bytes); *type* is a ``FileType``."""
 

@@ -160,6 +160,23 @@ def _status(handle: Any) -> int:
     return GO_ON if call(connection, answer, data) else REFUSE
 
 
+def _cookie_make(handle: Any, cookie: Any, room: int) -> int:
+    hooks = ffi.from_handle(handle)
+    made = hooks.callables["cookie_make"](hooks.connection)
+    if not isinstance(made, bytes):
+        raise TypeError(f"cookie callback: bytes expected, not {type(made).__name__}")
+    if len(made) > room:
+        raise ValueError(f"cookie callback: {len(made)} bytes, at most {room} expected")
+    ffi.memmove(cookie, made, len(made))
+    return len(made)
+
+
+def _cookie_check(handle: Any, cookie: Any, size: int) -> int:
+    hooks = ffi.from_handle(handle)
+    good = hooks.callables["cookie_check"](hooks.connection, ffi.buffer(cookie, size)[:])
+    return GO_ON if good else REFUSE
+
+
 # name of the C declaration -> the function it ends in
 TABLE: dict[str, Callable[..., int]] = {
     "oi_py_verify": _verify,
@@ -172,6 +189,8 @@ TABLE: dict[str, Callable[..., int]] = {
     "oi_py_client_hello": _client_hello,
     "oi_py_session": _session,
     "oi_py_status": _status,
+    "oi_py_cookie_make": _cookie_make,
+    "oi_py_cookie_check": _cookie_check,
 }
 
 for _name, _function in TABLE.items():

@@ -27,8 +27,8 @@ from . import _errors
 from ._encoding import INT_MAX, as_instance, as_int, as_name
 from ._native import ffi, lib
 from .context import Context, function, wire_protocols
+from .datagram import Datagram
 from .engine import ENDINGS, LOW, _pool, take_workspace
-from .facts import Facts
 from .pkey import PKey
 from .session import Session
 from .x509 import X509
@@ -39,7 +39,7 @@ TLS1_3 = 0x0304
 
 
 @implementer(IConnection)
-class Connection(Facts):
+class Connection(Datagram):
     """A TLS connection (*SSL_new(3)*).
 
     :param context: a :class:`Context`.

@@ -493,6 +493,34 @@ class Context:
     def set_ocsp_client_callback(self, callback: Callable[..., Any], data: Any = None) -> None:
         self._switch("status_client", (callback, data) if function("callback", callback) else None)
 
+    # -- DTLS ------------------------------------------------------------------------------
+
+    def set_cookie_generate_callback(self, callback: Callable[..., bytes]) -> None:
+        """Make the cookies of a DTLS server (RFC 6347, section 4.2.1): a callable with
+        ``(connection)`` that returns at most 255 bytes."""
+        self._cookie("cookie_make", callback)
+
+    def set_cookie_verify_callback(self, callback: Callable[..., Any]) -> None:
+        """Check them: a callable with ``(connection, cookie)`` that returns the verdict."""
+        self._cookie("cookie_check", callback)
+
+    def _cookie(self, name: str, callback: Any) -> None:
+        if not callable(callback):
+            raise TypeError(f"callback: a callable expected, not {type(callback).__name__}")
+        with self._lock:
+            self._callables[name] = callback
+            if {"cookie_make", "cookie_check"} <= self._callables.keys():
+                lib.oi_cookie_on(self._context, 1)
+
+    def set_tlsext_use_srtp(self, profiles: bytes) -> None:
+        """Offer keys for SRTP (RFC 5764): profile names separated by colons."""
+        value = as_name(profiles, "profiles")
+        with self._lock:
+            _errors.clear()
+            # 0 is a success.
+            if lib.SSL_CTX_set_tlsext_use_srtp(self._context, value):
+                raise _errors.take(Error, f"profiles: {value.decode()!r}")
+
     def set_app_data(self, data: Any) -> None:
         self._app_data = data
 

@@ -18,11 +18,13 @@ from .pkey import (
     sign,
 )
 from .request import dump_certificate_request, load_certificate_request
+from .store import X509_verify_cert_error_string
 from .x509 import dump_certificate, load_certificate, load_certificates, verify
 
 moduleProvides(ICrypto)
 
 __all__ = [
+    "X509_verify_cert_error_string",
     "dump_certificate",
     "dump_certificate_request",
     "dump_crl",

@@ -143,7 +143,14 @@ def _refusal(context: Any) -> X509StoreContextError:
     # without a verdict: memory ran out, or the arguments make no sense
     code = lib.X509_STORE_CTX_get_error(context) or lib.X509_V_ERR_UNSPECIFIED
     depth = lib.X509_STORE_CTX_get_error_depth(context)
-    text = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
+    text = X509_verify_cert_error_string(code)
     current = lib.X509_STORE_CTX_get_current_cert(context)
     certificate = _shared(current) if current != ffi.NULL else None
     return X509StoreContextError(text, [code, depth, text], certificate)
+
+
+def X509_verify_cert_error_string(code: int) -> str:  # noqa: N802
+    """See ``ICrypto.X509_verify_cert_error_string``."""
+    return str(
+        ffi.string(lib.X509_verify_cert_error_string(as_int(code, "code", -(2**31), 2**31 - 1))).decode()
+    )

@@ -152,5 +152,15 @@ int oi_py_certificate(void *handle);
 int oi_py_client_hello(void *handle);
 int oi_py_session(void *handle, SSL_SESSION *session);
 int oi_py_status(void *handle);
+int oi_py_cookie_make(void *handle, unsigned char *cookie, unsigned int room);
+int oi_py_cookie_check(void *handle, const unsigned char *cookie, unsigned int size);
+
+/* ---- datagram.c ------------------------------------------------------------ */
+int oi_dtls_timeout(SSL *ssl, long *seconds, long *microseconds);
+int oi_dtls_handle_timeout(oi_conn *c, oi_work *work);
+int oi_dtls_listen(oi_conn *c, oi_work *work);
+void oi_cookie_on(SSL_CTX *context, int on);
+long oi_set_mtu(SSL *ssl, long size);
+const char *oi_srtp_profile(SSL *ssl);
 
 #endif
