@@ -487,6 +487,7 @@ class TestHostile:
                 with pytest.raises(CryptoError, match="rounds"):
                     load_pkcs12(a_file(part), "x")
 
+    @pytest.mark.memory
     def test_loading_and_failing_leak_nothing(self, alice: PKCS12) -> None:
         data = alice.export("x", **FEW)
 

@@ -394,6 +394,7 @@ class TestHostile:
                 refused += 1
         assert refused > 500
 
+    @pytest.mark.memory
     def test_loading_and_failing_leak_nothing(
         self, signed: PKCS7, enveloped: PKCS7, store: X509Store, pki: Any
     ) -> None:
