@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from ..errors import WantClientHelloError, WantVerificationError, WantX509LookupError
+from ..errors import Error, WantClientHelloError, WantVerificationError, WantX509LookupError
 from ..values import NoOverlappingProtocols
 from ._handles import share
 from ._native import ffi, lib
@@ -74,8 +74,15 @@ def _chain(handle: Any, ok: int, _store: Any) -> int:
     try:
         return GO_ON if hooks.callables["chain"](hooks.connection, bool(ok)) else REFUSE
     except WantVerificationError:
-        if not lib.HAS_SSL_set_retry_verify or lib.SSL_is_server(hooks.connection._ssl_borrowed):
-            raise
+        if not lib.HAS_SSL_set_retry_verify:
+            raise Error(
+                "the verification of the peer cannot be put off: that needs OpenSSL 3.0.2, this is "
+                + ffi.string(lib.OpenSSL_version(lib.OPENSSL_VERSION)).decode()
+            ) from None
+        if lib.SSL_is_server(hooks.connection._ssl_borrowed):
+            raise Error(
+                "the verification of the peer cannot be put off: OpenSSL's servers cannot wait"
+            ) from None
         return AGAIN
 
 
@@ -207,5 +214,13 @@ SWITCHES: dict[str, int] = {
     "session": 6,
     "chain": 7,
     "status_server": 8,
-    "status_client": 8,
+    "verify": 9,
+    "status_client": 10,
+    "cookie_make": 11,
+    "cookie_check": 12,
 }
+
+
+def hooked(callables: dict[str, Any]) -> int:
+    """The bits that tell the C code which callbacks there are."""
+    return sum(1 << SWITCHES[name] for name in callables)

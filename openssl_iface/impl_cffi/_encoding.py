@@ -9,7 +9,7 @@ refuses.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,13 @@ def as_instance(value: Any, kind: type, argument: str) -> Any:
     if not isinstance(value, kind):
         raise TypeError(f"{argument}: {kind.__name__} expected, not {type(value).__name__}")
     return value
+
+
+def as_instances(values: Any, kind: type, argument: str) -> list[Any]:
+    """A list of *kind*, from any iterable of it."""
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise TypeError(f"{argument}: an iterable of {kind.__name__} expected, not {type(values).__name__}")
+    return [as_instance(value, kind, argument) for value in values]
 
 
 def as_filetype(value: Any, *, text: bool = False) -> FileType:

@@ -12,14 +12,22 @@ import os
 from typing import Any, NoReturn, TypeVar
 
 from ..errors import CryptoError, OpenSSLError
+from ..values import Alert
 from ._native import ffi, lib
 
 T = TypeVar("T")
 
-# The SSL library's reason codes from 1000 to 1255 are alerts that the peer sent
-# (SSL_AD_REASON_OFFSET in OpenSSL's ssl.h).  Others that are larger are reasons
-# that all libraries share (ERR_R_INTERNAL_ERROR ...).
+# Reason codes of the SSL library from 1000 up are alerts that the peer sent
+# (SSL_AD_REASON_OFFSET in OpenSSL's ssl.h).
 ALERT_OFFSET = 1000
+
+
+def alert_name(alert: int) -> str:
+    """The name of a TLS alert, such as ``"unknown_ca"``."""
+    try:
+        return Alert(alert).name
+    except ValueError:
+        return "not known"
 
 
 def clear() -> None:
@@ -46,9 +54,10 @@ def read(errors: Any, kind: type[OpenSSLError] = CryptoError, message: str = "")
             reason = os.strerror(lib.ERR_GET_REASON(code))
         else:
             reason = _text(lib.ERR_reason_error_string(code))
-            number = lib.ERR_GET_REASON(code) - ALERT_OFFSET
-            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL and 0 <= number < 256:
-                alert = number
+            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL and lib.ERR_GET_REASON(code) >= ALERT_OFFSET:
+                alert = lib.ERR_GET_REASON(code) - ALERT_OFFSET
+                # OpenSSL 1.1.1 has no words for the newer ones.
+                reason = reason or f"alert {alert_name(alert).replace('_', ' ')}"
         reasons.append((library, _text(item.function), reason or f"error {code:#x}"))
         codes.append(code)
         details.append(_text(item.data))
@@ -81,6 +90,16 @@ def check(result: T, message: str = "", kind: type[OpenSSLError] = CryptoError) 
     elif result != ffi.NULL:
         return result
     raise take(kind, message)
+
+
+def translated(error: OpenSSLError, kind: type[OpenSSLError], message: str) -> OpenSSLError:
+    """The same as *kind*, under *message*: for what another part of the backend has refused."""
+    return kind.from_reasons(
+        error.reasons,
+        ": ".join(filter(None, (message, error.message))),
+        codes=error.codes,
+        details=error.details,
+    )
 
 
 def is_end_of_pem(error: OpenSSLError) -> bool:

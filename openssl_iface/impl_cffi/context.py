@@ -1,18 +1,11 @@
 """Contexts: what many connections share (*SSL_CTX_new(3)*).
 
-A setter on a used context affects later connections only.  libssl copies most
-of a context into a connection when that is made; for the rest,
-
-* the callables are copied into the connection's hooks;
-* the trust store is pinned by each connection that verifies, and replaced here,
-  not changed, once it has been used or is shared with other contexts.
+A setter on a used context affects later connections only: ``settings.py`` and
+``trusting.py`` tell how.
 """
 
 from __future__ import annotations
 
-import os
-import pathlib
-import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -20,56 +13,17 @@ from zope.interface import implementer
 
 from ..errors import CryptoError, Error
 from ..interfaces import IContext
-from ..values import FileType, Method, ProtocolVersion
-from . import _errors, trust
-from ._callbacks import SWITCHES
-from ._encoding import INT_MAX, as_filetype, as_instance, as_int, as_name
-from ._handles import own, share
+from ..values import FileType
+from . import _errors
+from ._encoding import INT_MAX, as_filetype, as_instance, as_instances, as_int, as_name
+from ._files import Path, from_file, read_file, shown
 from ._native import ffi, lib
-from .name import X509Name
-from .pkey import PKey, load_privatekey
-from .store import X509Store
+from .pkey import PASSPHRASE_MAX, PKey, load_privatekey
+from .settings import checked, names
+from .trusting import Trusting, function
 from .x509 import X509, load_certificate, load_certificates
 
-# What a password callback is told as the maximum length (PEM_BUFSIZE).
-PASSPHRASE_MAX = 1024
-
-Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-
-METHODS: dict[int, tuple[Callable[[], Any], int]] = {
-    # method: (libssl's, the only protocol version or 0)
-    Method.SSLv3: (lib.TLS_method, ProtocolVersion.SSL3),
-    Method.SSLv23: (lib.TLS_method, 0),
-    Method.TLSv1: (lib.TLS_method, ProtocolVersion.TLS1),
-    Method.TLSv1_1: (lib.TLS_method, ProtocolVersion.TLS1_1),
-    Method.TLSv1_2: (lib.TLS_method, ProtocolVersion.TLS1_2),
-    Method.TLS: (lib.TLS_method, 0),
-    Method.TLS_SERVER: (lib.TLS_server_method, 0),
-    Method.TLS_CLIENT: (lib.TLS_client_method, 0),
-    Method.DTLS: (lib.DTLS_method, 0),
-    Method.DTLS_SERVER: (lib.DTLS_server_method, 0),
-    Method.DTLS_CLIENT: (lib.DTLS_client_method, 0),
-}
-
-
-def function(name: str, value: Any) -> Any:
-    """*value*, if it can be called or is ``None``."""
-    if value is not None and not callable(value):
-        raise TypeError(f"{name}: a callable or None expected, not {type(value).__name__}")
-    return value
-
-
-def read_file(name: str, path: Path) -> bytes:
-    """A whole file; an ``Error`` that names the argument and the system's reason."""
-    if not isinstance(path, (str, bytes, os.PathLike)):
-        raise TypeError(f"{name}: a path expected, not {type(path).__name__}")
-    try:
-        return pathlib.Path(os.fsdecode(path)).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise Error.from_reasons(
-            [("system library", "fopen", reason)], f"{name}: {os.fsdecode(path)!r} cannot be read"
-        ) from error
+ALL_BITS = 2**64 - 1
 
 
 def wire_protocols(protocols: Iterable[bytes]) -> bytes:
@@ -91,7 +45,7 @@ def wire_protocols(protocols: Iterable[bytes]) -> bytes:
 
 
 @implementer(IContext)
-class Context:
+class Context(Trusting):
     """A TLS context (*SSL_CTX_new(3)*).
 
     :param method: a :class:`~openssl_iface.values.Method`.
@@ -99,76 +53,31 @@ class Context:
     """
 
     def __init__(self, method: int) -> None:
-        if not isinstance(method, int):
-            raise TypeError(f"method: an int expected, not {type(method).__name__}")
-        if method == Method.SSLv2:
-            raise Error.from_reasons([], "method: SSLv2 is gone from every OpenSSL since 1.1.0")
-        if method not in METHODS:
-            raise ValueError(f"method: {method} is not one of the method constants")
-        make, version = METHODS[method]
-        _errors.clear()
-        pointer = lib.SSL_CTX_new(make())
-        if pointer == ffi.NULL:
-            raise _errors.take(Error, "method")
-        self._context = own(pointer, lib.SSL_CTX_free)
-        if version and not (
-            lib.SSL_CTX_set_min_proto_version(pointer, version)
-            and lib.SSL_CTX_set_max_proto_version(pointer, version)
-        ):
-            raise _errors.take(Error, f"method: {Method(method).name} is not in this OpenSSL")
-        self.method = int(method)
-        self._lock = threading.RLock()
-        self._callables: dict[str, Any] = {}
+        super().__init__(method)
         self._app_data: Any = None
         self._password: tuple[Callable[..., Any], Any] | None = None
-        # The trust store may be changed only while it is ours alone.
-        self._store_shared = False
-        self._directories: list[bytes | None] = []
-        # Secure renegotiation can still be asked for; partial writes and
-        # moving buffers are how both faces of Connection work.
-        lib.SSL_CTX_set_default_passwd_cb(pointer, ffi.NULL)
-
-    # -- for connections -------------------------------------------------------
-
-    def _adopt(self, connection: Any) -> None:
-        """Give a new connection what libssl does not copy; under the lock."""
-        connection._hooks.callables = self._callables.copy()
-        ssl = connection._ssl_borrowed
-        mode = lib.SSL_CTX_get_verify_mode(self._context)
-        if mode:
-            self._store_shared = True
-            lib.SSL_set1_verify_cert_store(ssl, lib.SSL_CTX_get_cert_store(self._context))
-        lib.oi_set_verify(connection._conn, mode, "verify" in self._callables)
-
-    def _switch(self, name: str, callback: Any) -> None:
-        with self._lock:
-            if callback is None:
-                self._callables.pop(name, None)
-            else:
-                self._callables[name] = callback
-            lib.oi_context_on(self._context, SWITCHES[name], callback is not None)
-
-    def _check(self, result: int, message: str = "") -> None:
-        if result <= 0:
-            raise _errors.take(Error, message)
 
     # -- protocols, ciphers ------------------------------------------------------
 
     def set_min_proto_version(self, version: int) -> None:
-        with self._lock:
-            _errors.clear()
-            self._check(
-                lib.SSL_CTX_set_min_proto_version(self._context, as_int(version, "version", 0, INT_MAX)),
-                f"version: {version:#06x} is not in this OpenSSL",
-            )
+        value = as_int(version, "version", 0, INT_MAX)
+        self._set(
+            "lowest",
+            lambda context: checked(
+                lib.SSL_CTX_set_min_proto_version(context, value),
+                f"version: {value:#06x} is not in this OpenSSL",
+            ),
+        )
 
     def set_max_proto_version(self, version: int) -> None:
-        with self._lock:
-            _errors.clear()
-            self._check(
-                lib.SSL_CTX_set_max_proto_version(self._context, as_int(version, "version", 0, INT_MAX)),
-                f"version: {version:#06x} is not in this OpenSSL",
-            )
+        value = as_int(version, "version", 0, INT_MAX)
+        self._set(
+            "highest",
+            lambda context: checked(
+                lib.SSL_CTX_set_max_proto_version(context, value),
+                f"version: {value:#06x} is not in this OpenSSL",
+            ),
+        )
 
     def get_min_proto_version(self) -> int:
         return int(lib.SSL_CTX_get_min_proto_version(self._context))
@@ -178,22 +87,34 @@ class Context:
 
     def set_cipher_list(self, ciphers: str | bytes) -> None:
         value = as_name(ciphers, "ciphers")
+        message = f"ciphers: {value.decode(errors='replace')!r}"
         with self._lock:
-            before = [name for name in self.get_cipher_list() if not name.startswith("TLS_")]
-            _errors.clear()
-            if not lib.SSL_CTX_set_cipher_list(self._context, value):
-                error = _errors.take(Error, f"ciphers: {value.decode()!r}")
-                # libssl has taken the empty list over by then.
-                lib.SSL_CTX_set_cipher_list(self._context, ":".join(before).encode())
-                _errors.clear()
-                raise error
+            # libssl takes an empty list over before it says that it is empty.
+            self._tried(lambda ssl: checked(lib.SSL_set_cipher_list(ssl, value), message))
+            self._set(
+                "ciphers",
+                lambda context: checked(lib.SSL_CTX_set_cipher_list(context, value), message),
+                anew=True,
+            )
 
     def set_tls13_ciphersuites(self, ciphersuites: str | bytes) -> None:
         value = as_name(ciphersuites, "ciphersuites")
+        message = f"ciphersuites: {value.decode(errors='replace')!r}"
+
+        def attempt(ssl: Any) -> None:
+            checked(lib.SSL_set_ciphersuites(ssl, value), message)
+            # From OpenSSL 3.0 on, names that it does not know are passed over.
+            known = set(names(lib.SSL_get_cipher_list, ssl))
+            for name in filter(None, value.decode(errors="replace").split(":")):
+                if name not in known:
+                    raise Error.from_reasons([], f"ciphersuites: {name!r} is not in this OpenSSL")
+
         with self._lock:
-            _errors.clear()
-            self._check(
-                lib.SSL_CTX_set_ciphersuites(self._context, value), f"ciphersuites: {value.decode()!r}"
+            self._tried(attempt)
+            self._set(
+                "ciphersuites",
+                lambda context: checked(lib.SSL_CTX_set_ciphersuites(context, value), message),
+                anew=True,
             )
 
     def get_cipher_list(self) -> list[str]:
@@ -202,102 +123,152 @@ class Context:
 
     def set_groups(self, groups: str | bytes) -> None:
         value = as_name(groups, "groups")
-        with self._lock:
-            _errors.clear()
-            self._check(lib.SSL_CTX_set1_groups_list(self._context, value), f"groups: {value.decode()!r}")
+        message = f"groups: {value.decode(errors='replace')!r}"
+        self._set("groups", lambda context: checked(lib.SSL_CTX_set1_groups_list(context, value), message))
 
     def set_tmp_ecdh(self, curve: Any) -> None:
         """Use one curve for the key exchange: an object with a ``name``, or the name."""
-        self.set_groups(getattr(curve, "name", curve))
+        self.set_groups(as_name(getattr(curve, "name", curve), "curve"))
 
     def set_sigalgs(self, algorithms: str | bytes) -> None:
         value = as_name(algorithms, "algorithms")
-        with self._lock:
-            _errors.clear()
-            self._check(
-                lib.SSL_CTX_set1_sigalgs_list(self._context, value), f"algorithms: {value.decode()!r}"
-            )
+        message = f"algorithms: {value.decode(errors='replace')!r}"
+        self._set(
+            "algorithms",
+            lambda context: checked(lib.SSL_CTX_set1_sigalgs_list(context, value), message),
+        )
 
     def set_options(self, options: int) -> int:
-        value = as_int(options, "options", 0, 2**64 - 1)
-        with self._lock:
-            return int(lib.SSL_CTX_set_options(self._context, value))
+        return self._have_options(as_int(options, "options", 0, ALL_BITS), 0)
 
     def clear_options(self, options: int) -> int:
-        value = as_int(options, "options", 0, 2**64 - 1)
-        with self._lock:
-            return int(lib.SSL_CTX_clear_options(self._context, value))
+        return self._have_options(0, as_int(options, "options", 0, ALL_BITS))
 
     def get_options(self) -> int:
         """The ``OP_`` bits that are set (int)."""
         return int(lib.SSL_CTX_get_options(self._context))
 
-    def set_mode(self, mode: int) -> int:
+    def _have_options(self, more: int, less: int) -> int:
         with self._lock:
-            return int(lib.SSL_CTX_set_mode(self._context, as_int(mode, "mode", 0, INT_MAX)))
+            bits = (self.get_options() | more) & ~less
+
+            def step(context: Any) -> None:
+                lib.SSL_CTX_clear_options(context, ALL_BITS & ~bits)
+                lib.SSL_CTX_set_options(context, bits)
+
+            self._set("options", step)
+            return self.get_options()
+
+    def set_mode(self, mode: int) -> int:
+        return self._have_mode(as_int(mode, "mode", 0, INT_MAX), 0)
 
     def clear_mode(self, mode: int) -> int:
+        return self._have_mode(0, as_int(mode, "mode", 0, INT_MAX))
+
+    def _have_mode(self, more: int, less: int) -> int:
         with self._lock:
-            return int(lib.SSL_CTX_clear_mode(self._context, as_int(mode, "mode", 0, INT_MAX)))
+            bits = (int(lib.SSL_CTX_get_mode(self._context)) | more) & ~less
+
+            def step(context: Any) -> None:
+                lib.SSL_CTX_clear_mode(context, INT_MAX & ~bits)
+                lib.SSL_CTX_set_mode(context, bits)
+
+            self._set("mode", step)
+            return int(lib.SSL_CTX_get_mode(self._context))
 
     # -- certificate and key -----------------------------------------------------
 
     def use_certificate(self, certificate: X509) -> None:
         as_instance(certificate, X509, "certificate")
-        with self._lock:
-            _errors.clear()
-            self._check(lib.SSL_CTX_use_certificate(self._context, certificate._x509), "certificate")
+        leaf = self._complete("certificate", certificate)
+        self._set(
+            ("certificate", self._kind(certificate)),
+            lambda context: checked(lib.SSL_CTX_use_certificate(context, leaf), "certificate"),
+        )
 
     def use_certificate_file(self, path: Path, filetype: int = FileType.PEM) -> None:
-        data = read_file("path", path)
-        self.use_certificate(_load("path", path, load_certificate, as_filetype(filetype), data))
+        kind = as_filetype(filetype)
+        self.use_certificate(from_file("path", path, load_certificate, kind, read_file("path", path)))
 
     def use_certificate_chain_file(self, path: Path) -> None:
-        self.use_certificate_chain(_load("path", path, load_certificates, read_file("path", path)))
+        self.use_certificate_chain(from_file("path", path, load_certificates, read_file("path", path)))
 
     def use_certificate_chain(self, certificates: Iterable[X509]) -> None:
-        chain = [as_instance(one, X509, "certificates") for one in certificates]
+        chain = as_instances(certificates, X509, "certificates")
         if not chain:
             raise ValueError("certificates: at least one expected")
+        leaf, *above = [self._complete("certificates", one) for one in chain]
+
+        def attempt(ssl: Any) -> None:
+            checked(lib.SSL_use_certificate(ssl, leaf), "certificates")
+            for one in above:
+                checked(lib.SSL_add1_chain_cert(ssl, one), "certificates")
+
+        def step(context: Any) -> None:
+            checked(lib.SSL_CTX_use_certificate(context, leaf), "certificates")
+            lib.SSL_CTX_clear_chain_certs(context)
+            for one in above:
+                checked(lib.SSL_CTX_add1_chain_cert(context, one), "certificates")
+
         with self._lock:
-            _errors.clear()
-            self._check(lib.SSL_CTX_use_certificate(self._context, chain[0]._x509), "certificates")
-            lib.SSL_CTX_clear_chain_certs(self._context)
-            for one in chain[1:]:
-                self._check(lib.SSL_CTX_add1_chain_cert(self._context, one._x509), "certificates")
+            self._tried(attempt)
+            self._set(("chain", self._kind(chain[0])), step)
+
+    @staticmethod
+    def _kind(certificate: X509) -> Any:
+        """Which of a context's certificates it takes the place of."""
+        try:
+            return certificate.get_pubkey().algorithm or object()
+        except CryptoError:
+            return object()
 
     def add_extra_chain_cert(self, certificate: X509) -> None:
         as_instance(certificate, X509, "certificate")
-        with self._lock:
-            _errors.clear()
-            _errors.check(lib.X509_up_ref(certificate._x509))
-            if not lib.SSL_CTX_add_extra_chain_cert(self._context, certificate._x509):
-                lib.X509_free(certificate._x509)
+        kept = self._complete("certificate", certificate)
+
+        def step(context: Any) -> None:
+            _errors.check(lib.X509_up_ref(kept))
+            if not lib.SSL_CTX_add_extra_chain_cert(context, kept):
+                lib.X509_free(kept)
                 raise _errors.take(Error, "certificate")
+
+        self._set(("extra", object()), step, anew=True)
 
     def use_privatekey(self, key: PKey) -> None:
         as_instance(key, PKey, "key")
+        try:
+            handle = key._need_private("key")
+        except CryptoError as error:
+            raise _errors.translated(error, Error, "") from error
         with self._lock:
             _errors.clear()
             present = lib.SSL_CTX_get0_certificate(self._context)
-            if present != ffi.NULL and not self._belongs(present, key):
+            if present != ffi.NULL and not self._belongs(present, handle):
                 raise _errors.take(Error, "key: it does not belong to the certificate")
-            self._check(lib.SSL_CTX_use_PrivateKey(self._context, key._pkey), "key")
+            self._set(
+                ("key", key.algorithm),
+                lambda context: checked(lib.SSL_CTX_use_PrivateKey(context, handle), "key"),
+            )
 
-    def _belongs(self, certificate: Any, key: PKey) -> bool:
-        """Whether *key* fits, or is of another kind and so for another certificate."""
+    @staticmethod
+    def _belongs(certificate: Any, handle: Any) -> bool:
+        """Whether a key fits, or is of another kind and so for another certificate."""
         public = lib.X509_get0_pubkey(certificate)
-        if public != ffi.NULL and lib.EVP_PKEY_base_id(public) != lib.EVP_PKEY_base_id(key._pkey):
+        if public != ffi.NULL and lib.EVP_PKEY_base_id(public) != lib.EVP_PKEY_base_id(handle):
             return True
-        return bool(lib.X509_check_private_key(certificate, key._pkey) == 1)
+        return bool(lib.X509_check_private_key(certificate, handle) == 1)
 
     def use_privatekey_file(self, path: Path, filetype: int = FileType.PEM) -> None:
+        kind = as_filetype(filetype)
         data = read_file("path", path)
-        passphrase = None
+        passphrase: Callable[[int], Any] | None = None
         if self._password is not None:
-            call, userdata = self._password
-            passphrase = lambda verify: call(PASSPHRASE_MAX, verify, userdata)  # noqa: E731
-        self.use_privatekey(_load("path", path, load_privatekey, as_filetype(filetype), data, passphrase))
+            ask, userdata = self._password
+
+            def passphrase(writing: int) -> Any:
+                return ask(PASSPHRASE_MAX, writing, userdata)
+
+        self.use_privatekey(from_file("path", path, load_privatekey, kind, data, passphrase))
 
     def check_privatekey(self) -> bool:
         with self._lock:
@@ -310,158 +281,59 @@ class Context:
             raise TypeError(f"callback: a callable expected, not {type(callback).__name__}")
         self._password = (callback, userdata)
 
-    # -- the peer's certificate -----------------------------------------------------
-
-    def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
-        value = as_int(mode, "mode", 0, 15)
-        function("callback", callback)
-        with self._lock:
-            lib.SSL_CTX_set_verify(self._context, value, ffi.NULL)
-            if callback is None:
-                self._callables.pop("verify", None)
-            else:
-                self._callables["verify"] = callback
-
-    def get_verify_mode(self) -> int:
-        return int(lib.SSL_CTX_get_verify_mode(self._context))
-
-    def set_verify_depth(self, depth: int) -> None:
-        with self._lock:
-            lib.SSL_CTX_set_verify_depth(self._context, as_int(depth, "depth", 0, INT_MAX))
-
-    def get_verify_depth(self) -> int:
-        return int(lib.SSL_CTX_get_verify_depth(self._context))
-
-    def _own_store(self) -> Any:
-        """The trust store, copied first if somebody else looks at it."""
-        if self._store_shared:
-            _errors.clear()
-            store = lib.oi_store_copy(lib.SSL_CTX_get_cert_store(self._context))
-            self._check(store != ffi.NULL, "the trust store")
-            lib.SSL_CTX_set_cert_store(self._context, store)  # takes it over
-            self._store_shared = False
-            for directory in self._directories:
-                self._look_in(directory)
-        return lib.SSL_CTX_get_cert_store(self._context)
-
-    def _look_in(self, directory: bytes | None) -> None:
-        if directory is None:
-            self._check(lib.SSL_CTX_set_default_verify_paths(self._context), "the system's trust store")
-        else:
-            self._check(lib.SSL_CTX_load_verify_locations(self._context, ffi.NULL, directory), "capath")
-
-    def load_verify_locations(self, cafile: Path | None, capath: Path | None = None) -> None:
-        if cafile is None and capath is None:
-            raise ValueError("cafile, capath: at least one of the two expected")
-        certificates: list[X509] = []
-        if cafile is not None:
-            certificates = _load("cafile", cafile, load_certificates, read_file("cafile", cafile))
-        directory = None
-        if capath is not None:
-            directory = os.fsencode(capath)
-            if not pathlib.Path(os.fsdecode(directory)).is_dir():
-                raise Error.from_reasons([], f"capath: {os.fsdecode(capath)!r} is not a directory")
-        with self._lock:
-            store = self._own_store()
-            _errors.clear()
-            for certificate in certificates:
-                self._check(lib.X509_STORE_add_cert(store, certificate._x509), "cafile")
-            if directory is not None:
-                self._look_in(directory)
-                self._directories.append(directory)
-
-    def set_default_verify_paths(self) -> None:
-        for cafile, capath in trust.places():
-            if cafile is None and capath is None:
-                with self._lock:
-                    self._own_store()
-                    _errors.clear()
-                    self._look_in(None)
-                    self._directories.append(None)
-            else:
-                self.load_verify_locations(cafile, capath)
-
-    def get_cert_store(self) -> X509Store:
-        with self._lock:
-            store = self._own_store()
-            return X509Store._from_raw(share(store, lib.X509_STORE_up_ref, lib.X509_STORE_free))
-
-    def set_cert_store(self, store: X509Store) -> None:
-        """Trust what *store* (an IX509Store) trusts, and share it."""
-        as_instance(store, X509Store, "store")
-        with self._lock:
-            _errors.check(lib.X509_STORE_up_ref(store._store))
-            lib.SSL_CTX_set_cert_store(self._context, store._store)
-            self._store_shared = True
-            self._directories = []
-
-    def load_client_ca(self, pemfile: Path) -> None:
-        certificates = _load("pemfile", pemfile, load_certificates, read_file("pemfile", pemfile))
-        self.set_client_ca_list([one.get_subject() for one in certificates])
-
-    def set_client_ca_list(self, names: Iterable[X509Name]) -> None:
-        wanted = [as_instance(one, X509Name, "names") for one in names]
-        pointers = ffi.new("X509_NAME *[]", [one._name for one in wanted])
-        with self._lock:
-            _errors.clear()
-            self._check(lib.oi_set_client_ca(self._context, pointers, len(wanted)), "names")
-
-    def add_client_ca(self, certificate: X509) -> None:
-        as_instance(certificate, X509, "certificate")
-        with self._lock:
-            _errors.clear()
-            self._check(lib.SSL_CTX_add_client_CA(self._context, certificate._x509), "certificate")
-
     # -- key exchange, sessions --------------------------------------------------------
 
     def load_tmp_dh(self, dhfile: Path) -> None:
         data = read_file("dhfile", dhfile)
-        with self._lock:
-            _errors.clear()
-            self._check(
-                lib.oi_load_dh(self._context, data, len(data)),
-                f"dhfile: {os.fsdecode(dhfile)!r} has no Diffie-Hellman parameters that can be used",
-            )
+        message = f"dhfile: {shown(dhfile)} has no Diffie-Hellman parameters that can be used"
+        self._set("dh", lambda context: checked(lib.oi_load_dh(context, data, len(data)), message))
 
     def set_session_id(self, name: bytes) -> None:
         if not isinstance(name, bytes):
             raise TypeError(f"name: bytes expected, not {type(name).__name__}")
         if len(name) > lib.SSL_MAX_SID_CTX_LENGTH:
             raise ValueError(f"name: {len(name)} bytes, at most {lib.SSL_MAX_SID_CTX_LENGTH} expected")
-        with self._lock:
-            _errors.clear()
-            self._check(lib.SSL_CTX_set_session_id_context(self._context, name, len(name)), "name")
+        self._set(
+            "id",
+            lambda context: checked(lib.SSL_CTX_set_session_id_context(context, name, len(name)), "name"),
+        )
 
     def set_session_cache_mode(self, mode: int) -> int:
+        value = as_int(mode, "mode", 0, INT_MAX)
         with self._lock:
-            return int(lib.SSL_CTX_set_session_cache_mode(self._context, as_int(mode, "mode", 0, INT_MAX)))
+            before = self.get_session_cache_mode()
+            self._set("cache", lambda context: lib.SSL_CTX_set_session_cache_mode(context, value))
+            return before
 
     def get_session_cache_mode(self) -> int:
         return int(lib.SSL_CTX_get_session_cache_mode(self._context))
 
     def set_timeout(self, seconds: int) -> int:
+        value = as_int(seconds, "seconds", 0, INT_MAX)
         with self._lock:
-            return int(lib.SSL_CTX_set_timeout(self._context, as_int(seconds, "seconds", 0, INT_MAX)))
+            before = self.get_timeout()
+            self._set("timeout", lambda context: lib.SSL_CTX_set_timeout(context, value))
+            return before
 
     def get_timeout(self) -> int:
         return int(lib.SSL_CTX_get_timeout(self._context))
 
     def set_num_tickets(self, count: int) -> None:
         """How many tickets a TLS 1.3 server sends after a full handshake (*SSL_CTX_set_num_tickets(3)*)."""
-        with self._lock:
-            self._check(
-                lib.SSL_CTX_set_num_tickets(self._context, as_int(count, "count", 0, INT_MAX)), "count"
-            )
+        value = as_int(count, "count", 0, INT_MAX)
+        self._set("tickets", lambda context: checked(lib.SSL_CTX_set_num_tickets(context, value), "count"))
 
     # -- extensions and callbacks --------------------------------------------------------
 
     def set_alpn_protos(self, protocols: Iterable[bytes]) -> None:
         wire = wire_protocols(protocols)
-        with self._lock:
-            _errors.clear()
-            # The one function of libssl here that returns 0 on success.
-            if lib.SSL_CTX_set_alpn_protos(self._context, wire, len(wire)):
+
+        def step(context: Any) -> None:
+            # 0 is a success.
+            if lib.SSL_CTX_set_alpn_protos(context, wire, len(wire)):
                 raise _errors.take(Error, "protocols")
+
+        self._set("alpn", step)
 
     def set_alpn_select_callback(self, callback: Callable[..., Any] | None) -> None:
         self._switch("alpn", function("callback", callback))
@@ -484,14 +356,20 @@ class Context:
     def set_session_callback(self, callback: Callable[..., Any] | None) -> None:
         self._switch("session", function("callback", callback))
 
-    def set_cert_verify_callback(self, callback: Callable[..., Any] | None) -> None:
-        self._switch("chain", function("callback", callback))
+    def set_ocsp_server_callback(self, callback: Callable[..., bytes] | None, data: Any = None) -> None:
+        """Staple an OCSP response (RFC 6066, section 8).
 
-    def set_ocsp_server_callback(self, callback: Callable[..., bytes], data: Any = None) -> None:
-        self._switch("status_server", (callback, data) if function("callback", callback) else None)
+        :param callback: a callable with ``(connection, data)`` that returns the response in DER, or ``b""``.
+        """
+        self._switch("status_server", None if function("callback", callback) is None else (callback, data))
 
-    def set_ocsp_client_callback(self, callback: Callable[..., Any], data: Any = None) -> None:
-        self._switch("status_client", (callback, data) if function("callback", callback) else None)
+    def set_ocsp_client_callback(self, callback: Callable[..., Any] | None, data: Any = None) -> None:
+        """Judge the OCSP response that a server has stapled.
+
+        :param callback: a callable with ``(connection, response, data)``, *response* ``b""`` if there
+            is none; false refuses the server.
+        """
+        self._switch("status_client", None if function("callback", callback) is None else (callback, data))
 
     # -- DTLS ------------------------------------------------------------------------------
 
@@ -508,44 +386,23 @@ class Context:
         if not callable(callback):
             raise TypeError(f"callback: a callable expected, not {type(callback).__name__}")
         with self._lock:
+            if {"cookie_make", "cookie_check"} <= {name, *self._callables}:
+                self._set("cookies", lib.oi_cookie_on)
             self._callables[name] = callback
-            if {"cookie_make", "cookie_check"} <= self._callables.keys():
-                lib.oi_cookie_on(self._context, 1)
 
     def set_tlsext_use_srtp(self, profiles: bytes) -> None:
         """Offer keys for SRTP (RFC 5764): profile names separated by colons."""
         value = as_name(profiles, "profiles")
-        with self._lock:
-            _errors.clear()
+
+        def step(context: Any) -> None:
             # 0 is a success.
-            if lib.SSL_CTX_set_tlsext_use_srtp(self._context, value):
-                raise _errors.take(Error, f"profiles: {value.decode()!r}")
+            if lib.SSL_CTX_set_tlsext_use_srtp(context, value):
+                raise _errors.take(Error, f"profiles: {value.decode(errors='replace')!r}")
+
+        self._set("srtp", step)
 
     def set_app_data(self, data: Any) -> None:
         self._app_data = data
 
     def get_app_data(self) -> Any:
         return self._app_data
-
-
-def _load(name: str, path: Path, load: Callable[..., Any], *arguments: Any) -> Any:
-    """What is in a file; an error names the argument and the file, as ``SSL.Error``."""
-    try:
-        return load(*arguments)
-    except CryptoError as error:
-        raise Error.from_reasons(
-            error.reasons,
-            f"{name}: {os.fsdecode(path)!r}: {error.message}"
-            if error.message
-            else f"{name}: {os.fsdecode(path)!r}",
-            codes=error.codes,
-            details=error.details,
-        ) from error
-
-
-def names(ask: Callable[[Any, int], Any], pointer: Any) -> list[str]:
-    """The names that *ask* gives for 0, 1, 2 ... until NULL."""
-    found: list[str] = []
-    while (name := ask(pointer, len(found))) != ffi.NULL:
-        found.append(ffi.string(name).decode())
-    return found

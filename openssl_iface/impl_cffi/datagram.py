@@ -8,7 +8,7 @@ from ..errors import Error, WantReadError
 from . import _errors
 from ._encoding import as_int
 from ._native import ffi, lib
-from .engine import _pool, take_workspace
+from .engine import _pool, reentered, take_workspace
 from .facts import Facts
 
 # The largest payload of a UDP datagram, and the least that a handshake needs (bytes).
@@ -30,6 +30,8 @@ class Datagram(Facts):
         space = take_workspace()
         try:
             with self._lock:
+                if self._conn.busy:
+                    raise reentered()
                 result = int(step(self._conn, space[0]))
                 if self._conn.callback_failed or result < 0:
                     raise self._error_of(space[0].ssl_error, space[0])

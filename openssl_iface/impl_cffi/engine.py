@@ -14,9 +14,9 @@ that runs in the middle of an event (a callback, a signal handler) finds another
 
 from __future__ import annotations
 
+import copy
 import errno as errnos
 import os
-import threading
 from collections import deque
 from typing import Any, cast
 
@@ -34,11 +34,11 @@ from ..errors import (
     WantX509LookupError,
     ZeroReturnError,
 )
-from ..values import EVENT_SIZE, Alert, Ending, Want
+from ..values import EVENT_SIZE, Ending, Want
 from . import _errors
-from ._callbacks import Hooks
+from ._callbacks import Hooks, hooked
 from ._encoding import as_int
-from ._handles import own, share
+from ._handles import Guard, own, share
 from ._native import ffi, lib
 from .x509 import X509
 
@@ -47,6 +47,7 @@ if not lib.oi_setup():
 
 LOW = 0xFFFFFFFF
 NEWS = 64 << 32
+BUSY = lib.OI_BUSY << 32
 READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
 ENDINGS = (None, Ending.CLEAN, Ending.TRUNCATED, Ending.ABORTED)
 # Pieces below this size are joined before they are encrypted (bytes).
@@ -85,6 +86,23 @@ def transport_error(number: int) -> SysCallError:
     return SysCallError(number, os.strerror(number))
 
 
+def twin(error: BaseException) -> BaseException:
+    """Another exception of the same kind and content, without a traceback.
+
+    One that is kept and raised leads through its traceback to the connection that keeps it.
+    """
+    try:
+        other = copy.copy(error)
+    except Exception:
+        return error
+    return other if type(other) is type(error) else error
+
+
+def reentered() -> Error:
+    """The error for an operation on a connection from within its own callback."""
+    return Error("a callback of this connection has called back into it: that cannot be done from there")
+
+
 class Engine:
     """A connection's SSL with its descriptor, buffers and event-loop face."""
 
@@ -93,16 +111,18 @@ class Engine:
     _hooks: Hooks
 
     def __init__(self, context: Any, fileno: int) -> None:
-        self._lock = threading.RLock()
+        if "_conn" in self.__dict__:
+            raise TypeError("a connection is made once: __init__ has been called before")
+        self._lock = Guard()
         self._context = context
         self._hooks = Hooks(self, {})
         self._handle = ffi.new_handle(self._hooks)
         with context._lock:
-            self._conn = own(
-                lib.oi_conn_new(context._context, self._handle, fileno), lib.oi_conn_free, "context"
-            )
+            pointer = context._pointer()
+            self._conn = own(lib.oi_conn_new(pointer, self._handle, fileno), lib.oi_conn_free, "context")
             self._ssl_borrowed = self._conn.ssl
-            context._adopt(self)
+            self._adopt(context._callables.copy())
+            self._verify_as(context)
         self.wants = PROCEED
         self.handshake_done = False
         self.ended: Ending | None = None
@@ -119,6 +139,16 @@ class Engine:
     def _ssl(self) -> Any:
         """The ``SSL *``, with a reference of its own; for those who must touch it."""
         return share(self._ssl_borrowed, lib.SSL_up_ref, lib.SSL_free)
+
+    def _adopt(self, callables: dict[str, Any]) -> None:
+        """Have these callbacks, and no others; under the lock."""
+        self._hooks.callables = callables
+        lib.oi_hook(self._conn, hooked(callables))
+
+    def _verify_as(self, context: Any) -> None:
+        """Ask of the peer what *context* asks now, and trust whom it trusts now; under both locks."""
+        lib.oi_set_verify(self._conn, lib.SSL_CTX_get_verify_mode(context._context))
+        lib.SSL_set1_verify_cert_store(self._ssl_borrowed, context._store._as_it_is()._store)
 
     # -- what went wrong ---------------------------------------------------
 
@@ -137,7 +167,7 @@ class Engine:
             return WANTS[ssl_error]()
         if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
             return ZeroReturnError()
-        if conn.verify_error and self._refused(work):
+        if conn.resumption_refused or (conn.verify_error and self._refused(work)):
             return self._verification_error(work)
         if ssl_error == lib.SSL_ERROR_SYSCALL and not work.errors.count:
             number = conn.sys_errno or work.sys_errno
@@ -146,21 +176,18 @@ class Engine:
             return transport_error(conn.sys_errno)
         error = _errors.read(work.errors, Error)
         if error.alert is not None:
-            try:
-                name = Alert(error.alert).name
-            except ValueError:
-                name = "not known"
+            name = _errors.alert_name(error.alert)
             error.message = f"the peer sent the alert {error.alert} ({name})"
         return error
 
     @staticmethod
     def _refused(work: Any) -> bool:
-        """Whether the errors are those of a refused certificate, or none."""
+        """Whether the errors are those of a refused certificate."""
         for index in range(work.errors.count):
             code = work.errors.item[index].code
             if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL:
                 return bool(lib.ERR_GET_REASON(code) == lib.SSL_R_CERTIFICATE_VERIFY_FAILED)
-        return not work.errors.count
+        return False
 
     def _verification_error(self, work: Any) -> Error:
         conn = self._conn
@@ -184,11 +211,12 @@ class Engine:
         conn = self._conn
         self.handshake_done = bool(conn.handshake_done)
         ended, self.ended = self.ended, ENDINGS[conn.ended]
-        if self._failure is not None:
-            return
         if conn.callback_failed:
             self._failure = self._hooks.take_error() or Error("a callback failed")
             self._fatal = bool(conn.dead)
+            self._told = False
+        elif self._failure is not None:
+            pass
         elif conn.dead:
             self._failure = self._error_of(work.ssl_error, work)
             self._fatal = True
@@ -206,32 +234,42 @@ class Engine:
         self._waiting_size = 0
 
     def _raise(self) -> None:
-        """Raise the failure; one that the connection survives, only once."""
+        """Raise the failure: once, or again and again if the connection does not survive it."""
         error = self._failure
         assert error is not None
-        if not self._fatal:
-            self._failure = None
+        if self._told:
+            error = error.with_traceback(None)
+        self._failure = twin(error) if self._fatal else None
         self._told = self._fatal
         self.wants &= ~PROCEED
         try:
-            raise error.with_traceback(None)
+            raise error
         finally:
             del error  # a cycle through the traceback, else
 
     def _finish(self, code: int, work: Any) -> None:
         """The end of every event: wants, news, and what was held up."""
-        self.wants = code >> 32 & 63
         if code >= NEWS:
+            if code & BUSY:
+                raise reentered()
+            self.wants = code >> 32 & 63
             self._note(work)
+        else:
+            self.wants = code >> 32 & 63
         if (self._waiting or self._closing) and not self._failure:
             self._drain(work)
 
     def _drain(self, work: Any) -> None:
         """Encrypt what waits, as far as libssl and the transport take it."""
         conn, waiting = self._conn, self._waiting
+        if conn.busy:
+            return
         while waiting:
             piece = waiting[0]
             size = len(piece)
+            if type(piece) is bytearray:
+                # A callback may write more, and it cannot grow while it is lent.
+                waiting[0] = piece = memoryview(piece)
             code = lib.oi_event_write(conn, work, ffi.from_buffer(piece), size)
             taken = code & LOW
             self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
@@ -316,8 +354,9 @@ class Engine:
                 if not self._waiting and not self.wants & WRITE:
                     code = lib.oi_event_write(self._conn, work, ffi.from_buffer(piece), size)
                     taken = code & LOW
-                    self.wants = self.wants & PROCEED | code >> 32 & 63
-                    if code >= NEWS:
+                    if code < BUSY:
+                        self.wants = self.wants & PROCEED | code >> 32 & 63
+                    if BUSY > code >= NEWS:
                         self._note(work)
                         self.wants |= PROCEED
                         if self._fatal:
@@ -348,27 +387,30 @@ class Engine:
         work = space[0]
         try:
             with self._lock:
-                proceed = self.wants & PROCEED
-                self._finish(lib.oi_event_flush(self._conn, work), work)
-                self.wants |= proceed
-                if self._failure is not None and not (self._fatal and self._told):
-                    self.wants |= PROCEED
+                self._flush(work)
         finally:
             _pool.append(space)
 
+    def _flush(self, work: Any) -> None:
+        if self._conn.busy:
+            return
+        proceed = self.wants & PROCEED
+        self._finish(lib.oi_event_flush(self._conn, work), work)
+        self.wants |= proceed
+        if self._failure is not None and not self._told:
+            self.wants |= PROCEED
+
     def event_output(self, limit: int = EVENT_SIZE) -> bytes:
         """As :meth:`IConnection.event_output` says."""
-        limit = as_int(limit, "limit", 1)
+        wanted = min(as_int(limit, "limit", 1), EVENT_SIZE)
         space = take_workspace()
         work, plain = space
         try:
             with self._lock:
-                size = lib.oi_take(self._conn, plain, min(limit, EVENT_SIZE))
+                size = lib.oi_take(self._conn, plain, wanted)
                 data: bytes = ffi.unpack(plain, size) if size else b""
-                if not lib.oi_buffered_out(self._conn):
-                    self.wants &= ~WRITE
-                    if size and (self._waiting or self._closing) and not self._failure:
-                        self._drain(work)
+                if size and not lib.oi_buffered_out(self._conn):
+                    self._flush(work)  # there is room again
                 return data
         finally:
             _pool.append(space)

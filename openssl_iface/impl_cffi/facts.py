@@ -10,10 +10,10 @@ from . import _errors
 from ._encoding import as_int, as_name
 from ._handles import own, share
 from ._native import ffi, lib
-from .context import names
 from .engine import Engine
 from .name import X509Name
 from .session import Session
+from .settings import names
 from .x509 import X509
 
 # The same name on every OpenSSL: the one of the TLS registry of groups.
@@ -38,6 +38,8 @@ class Facts(Engine):
 
     def get_session(self) -> Session | None:
         with self._lock:
+            if not self.handshake_done and not lib.SSL_in_before(self._ssl_borrowed):
+                return None  # what there is now may still become another one
             pointer = lib.SSL_get1_session(self._ssl_borrowed)
         if pointer == ffi.NULL:
             return None
@@ -77,6 +79,8 @@ class Facts(Engine):
         return sent
 
     def get_verified_chain(self) -> list[X509] | None:
+        if self.get_verify_result() != lib.X509_V_OK:
+            return None
         return self._chain(1)
 
     def get_certificate(self) -> X509 | None:

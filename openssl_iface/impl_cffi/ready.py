@@ -9,8 +9,9 @@ from typing import Any
 
 from ..values import NO_OVERLAPPING_PROTOCOLS, Method, ProtocolVersion, VerifyMode
 from ._encoding import as_instance
+from ._files import Path
 from ._native import lib
-from .context import Context, Path
+from .context import Context
 from .pkey import PKey
 from .store import X509Store
 from .x509 import X509
@@ -43,7 +44,10 @@ def client_context(
     """As :meth:`IBackend.client_context` says."""
     context = _base(Method.TLS_CLIENT, alpn)
     if isinstance(trust, X509Store):
-        context.set_cert_store(trust)
+        if cafile is None and capath is None:
+            context.set_cert_store(trust)
+        else:
+            context._borrow_store(trust)
     elif trust is not None:
         certificates = [as_instance(one, X509, "trust") for one in trust]
         store = context.get_cert_store()
@@ -52,7 +56,7 @@ def client_context(
     if cafile is not None or capath is not None:
         context.load_verify_locations(cafile, capath)
     elif trust is None:
-        context.set_cert_store(_system_trust())
+        context._borrow_store(_system_trust())
     context.set_verify(VerifyMode.PEER)
     return context
 
@@ -74,7 +78,7 @@ def server_context(
         context.use_privatekey_file(key)
     else:
         context.use_privatekey(key)
-    lib.SSL_CTX_set_dh_auto(context._context, 1)
+    context._set("dh", lambda pointer: lib.SSL_CTX_set_dh_auto(pointer, 1))
     context.set_session_id(b"openssl_iface")
     context.set_options(lib.SSL_OP_CIPHER_SERVER_PREFERENCE)
     if alpn:

@@ -28,6 +28,11 @@ class X509Store:
     """
 
     _store: Any
+    # What verifies connections is a copy; it is made anew after a change.
+    _changes = 0
+    _copied: tuple[Any, X509Store] | None = None
+    # Where certificates are looked up when they are needed: no part of what can be copied.
+    _directories: tuple[bytes, ...] = ()
 
     def __init__(self) -> None:
         self._store = own(lib.X509_STORE_new(), lib.X509_STORE_free)
@@ -39,32 +44,55 @@ class X509Store:
         store._store = pointer
         return store
 
+    def copy(self) -> X509Store:
+        """Another store with the same content: what is done to either leaves the other alone."""
+        clear()
+        other = self._from_raw(own(lib.oi_store_copy(self._store), lib.X509_STORE_free, "this store"))
+        for directory in self._directories:
+            check(lib.X509_STORE_load_locations(other._store, ffi.NULL, directory), "this store")
+        other._directories = self._directories
+        clear()
+        return other
+
+    def _as_it_is(self) -> X509Store:
+        """A copy that is never changed, shared by all who ask until there is a change."""
+        state = self._changes, lib.oi_store_size(self._store)
+        copied = self._copied
+        if copied is None or copied[0] != state:
+            self._copied = copied = state, self.copy()
+        return copied[1]
+
     def add_cert(self, cert: X509) -> None:
         handle = as_instance(cert, X509, "cert")._whole("cert")
         clear()
         check(lib.X509_STORE_add_cert(self._store, handle), "cert")
+        self._changes += 1
         clear()
 
     def add_crl(self, crl: CRL) -> None:
         handle = as_instance(crl, CRL, "crl")._whole("crl")
         clear()
         check(lib.X509_STORE_add_crl(self._store, handle), "crl")
+        self._changes += 1
         clear()
 
     def set_flags(self, flags: int) -> None:
         number = as_int(flags, "flags", 0, 2**32 - 1)
         clear()
         check(lib.X509_STORE_set_flags(self._store, number), "flags")
+        self._changes += 1
 
     def set_purpose(self, purpose: int) -> None:
         number = as_int(purpose, "purpose", 0, 2**31 - 1)
         clear()
         check(lib.X509_STORE_set_purpose(self._store, number), "purpose: unknown to OpenSSL")
+        self._changes += 1
 
     def set_time(self, vfy_time: datetime) -> None:
         seconds = int(as_time(as_instance(vfy_time, datetime, "vfy_time"), "vfy_time").timestamp())
         # X509_STORE_set1_param would leave a time that was set before as it is
         lib.X509_VERIFY_PARAM_set_time(lib.X509_STORE_get0_param(self._store), seconds)
+        self._changes += 1
 
     def load_locations(self, cafile: Any, capath: Any = None) -> None:
         if cafile is None and capath is None:
@@ -75,11 +103,17 @@ class X509Store:
             lib.X509_STORE_load_locations(self._store, file, directory),
             f"cafile, capath: nothing could be loaded from {cafile!r}, {capath!r}",
         )
+        if capath is not None:
+            self._directories += (os.fsencode(capath),)
+        self._changes += 1
         clear()
 
     def set_default_paths(self) -> None:
         clear()
         check(lib.X509_STORE_set_default_paths(self._store), "the system's certificates cannot be loaded")
+        directory = os.environb.get(b"SSL_CERT_DIR") or ffi.string(lib.X509_get_default_cert_dir())
+        self._directories += (directory,)
+        self._changes += 1
         clear()
 
 

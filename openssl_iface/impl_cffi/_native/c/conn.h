@@ -1,8 +1,10 @@
-/* The engine of one connection; see pump.c for how it works. */
+/* The engine of one connection; pump.c tells how it works. */
 #ifndef OI_CONN_H
 #define OI_CONN_H
 
 #include "oi.h"
+
+#include <sys/types.h>
 
 /* Sizes in bytes.  64 KiB: what one event reads and gives; larger blocks are
  * mapped and faulted in by the allocator each time.  The room for ciphertext is
@@ -12,6 +14,8 @@
 /* Above this much ciphertext that the transport does not take, nothing more is
  * read: all of it then is replies that the peer provokes. */
 #define OI_OUT_LIMIT (4 * OI_EVENT_SIZE)
+/* The most plaintext that is kept while a send waits for a renegotiation. */
+#define OI_KEPT_LIMIT (64 << 20)
 
 /* What the connection waits for: values.Want. */
 #define OI_WANT_READ 1
@@ -22,6 +26,8 @@
 #define OI_WANT_VERIFICATION 32
 /* Something rare has happened: the caller looks at oi_conn and oi_work. */
 #define OI_NEWS 64
+/* Nothing was done: a callback of this very operation has come back in. */
+#define OI_BUSY 128
 
 /* How the peer's side has ended. */
 #define OI_OPEN 0
@@ -37,6 +43,8 @@
 #define OI_SHUTDOWN 4
 #define OI_RENEGOTIATE 5
 #define OI_KEY_UPDATE 6
+#define OI_ASK_CERTIFICATE 7 /* post-handshake authentication */
+#define OI_NOTHING -1
 
 /* What an event needs for its duration, lent by the caller and shared by all
  * connections of a thread in turn; it is never kept. */
@@ -54,7 +62,10 @@ typedef struct {
   void *handle; /* the Python object that callbacks are handed to */
   int fd;       /* -1: the caller carries the ciphertext */
   int not_socket;
-  int direct;        /* the manual's face: libssl talks to the descriptor */
+  int datagrams;     /* DTLS: what libssl writes at once leaves at once */
+  int direct;        /* the manual's face: libssl reads from the descriptor */
+  int busy;          /* an operation is under way */
+  int detached;
   int handshake_done;
   int ended;         /* OI_OPEN ... */
   int dead;          /* nothing more can be done */
@@ -66,7 +77,8 @@ typedef struct {
   int suspended;     /* OI_WANT_CERTIFICATE ... while an answer is missing */
   char *host;        /* the name that the peer's certificate must be for */
   int host_is_address;
-  int verify_python; /* the verify callback goes to Python */
+  int hooked;        /* 1 << OI_ON_...: the callbacks that go to Python */
+  int resumption_refused;
   /* the certificate that was refused */
   int verify_error;
   int verify_depth;
@@ -81,14 +93,45 @@ typedef struct {
   unsigned char *out;
   size_t out_pos, out_len, out_room;
   int out_lent;
+  /* the manual's face: plaintext that came while a send waited */
+  unsigned char *kept;
+  size_t kept_pos, kept_len, kept_room;
+  /* ... and what libssl has done already, but was not said since the
+   * transport had not taken all of it */
+  int unsaid;
+  size_t unsaid_done;
 } oi_conn;
 
-/* ---- pump.c: the event-loop face ---------------------------------------- */
+/* ---- wire.c: buffers, descriptor, BIO -------------------------------------- */
 int oi_setup(void);
+BIO *oi_bio_new(oi_conn *c);
+int oi_put(oi_conn *c, const char *data, size_t size);
+size_t oi_take(oi_conn *c, char *data, size_t size);
+size_t oi_buffered_in(oi_conn *c);
+size_t oi_buffered_out(oi_conn *c);
+int oi_keep(oi_conn *c, const char *data, size_t size);
+size_t oi_kept(oi_conn *c, char *data, size_t size, int peek);
+size_t oi_buffered_plain(oi_conn *c);
+void oi_drop_buffers(oi_conn *c);
+void oi_out_lend(oi_conn *c, oi_work *work);
+int oi_out_keep(oi_conn *c);
+void oi_out_release(oi_conn *c);
+ssize_t oi_receive(oi_conn *c, void *data, size_t size);
+int oi_again(int number);
+int oi_flush(oi_conn *c);
+void oi_transport_failed(oi_conn *c, int number);
+
+/* ---- conn.c: life, one operation --------------------------------------------- */
 oi_work *oi_work_new(void);
 void oi_work_free(oi_work *work);
 oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd);
 void oi_conn_free(oi_conn *c);
+void oi_detach(oi_conn *c);
+int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done);
+void oi_settle(oi_conn *c, oi_work *work, int ssl_error);
+int oi_renegotiating(oi_conn *c);
+
+/* ---- pump.c: the event-loop face ---------------------------------------- */
 int64_t oi_event_read(oi_conn *c, oi_work *work);
 int64_t oi_event_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_event_proceed(oi_conn *c, oi_work *work);
@@ -96,17 +139,14 @@ int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size)
 int64_t oi_event_flush(oi_conn *c, oi_work *work);
 int64_t oi_event_close(oi_conn *c, oi_work *work);
 
-/* ---- pump.c: the manual's face ------------------------------------------ */
+/* ---- direct.c: the manual's face ------------------------------------------ */
 int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size);
-int oi_put(oi_conn *c, const char *data, size_t size);
-size_t oi_take(oi_conn *c, char *data, size_t size);
-size_t oi_buffered_in(oi_conn *c);
-size_t oi_buffered_out(oi_conn *c);
 
 /* ---- verify.c ------------------------------------------------------------- */
-void oi_set_verify(oi_conn *c, int mode, int python);
+void oi_set_verify(oi_conn *c, int mode);
 int oi_set_host(oi_conn *c, const char *name, int is_address);
 int oi_check_resumed(oi_conn *c);
+void oi_refused(oi_conn *c, int error, int depth, X509 *certificate);
 
 /* ---- callbacks.c ---------------------------------------------------------- */
 #define OI_ON_INFO 0
@@ -117,10 +157,15 @@ int oi_check_resumed(oi_conn *c);
 #define OI_ON_CLIENT_HELLO 5
 #define OI_ON_SESSION 6
 #define OI_ON_CHAIN 7
-#define OI_ON_STATUS 8
+#define OI_ON_STATUS_SERVER 8
+#define OI_ON_VERIFY 9
+#define OI_ON_STATUS_CLIENT 10
+#define OI_ON_COOKIE_MAKE 11
+#define OI_ON_COOKIE_CHECK 12
 oi_conn *oi_conn_of(const SSL *ssl);
-void oi_info_on(oi_conn *c, int on);
-void oi_context_on(SSL_CTX *context, int which, int on);
+oi_conn *oi_hooked(const SSL *ssl, int which);
+void oi_hook(oi_conn *c, int hooked);
+void oi_context_on(SSL_CTX *context, int which);
 extern int oi_conn_index;
 
 /* What Python answers: its own number, or this if it raised. */
@@ -133,13 +178,13 @@ int oi_client_ca(const SSL *ssl, X509_NAME **into, int room);
 long long oi_session_time(const SSL_SESSION *session);
 int oi_client_hello_servername(SSL *ssl, const char **name, size_t *size);
 X509_STORE *oi_store_copy(X509_STORE *store);
+int oi_store_size(X509_STORE *store);
 int oi_load_dh(SSL_CTX *context, const char *pem, int size);
 int oi_set_status(SSL *ssl, const char *data, size_t size);
 long oi_get_status(SSL *ssl, const unsigned char **data);
 const char *oi_context_cipher(SSL_CTX *context, int index);
 X509 *oi_peer_certificate(const SSL *ssl);
 int oi_group(SSL *ssl, char *name, size_t room);
-void oi_detach(oi_conn *c);
 
 /* Defined by the generated file; each gets the handle of its connection. */
 int oi_py_verify(void *handle, int ok, X509_STORE_CTX *store_context);
@@ -159,7 +204,7 @@ int oi_py_cookie_check(void *handle, const unsigned char *cookie, unsigned int s
 int oi_dtls_timeout(SSL *ssl, long *seconds, long *microseconds);
 int oi_dtls_handle_timeout(oi_conn *c, oi_work *work);
 int oi_dtls_listen(oi_conn *c, oi_work *work);
-void oi_cookie_on(SSL_CTX *context, int on);
+void oi_cookie_on(SSL_CTX *context);
 long oi_set_mtu(SSL *ssl, long size);
 const char *oi_srtp_profile(SSL *ssl);
 

@@ -31,10 +31,15 @@ static int keep(oi_conn *c, oi_work *work, int result)
 /* 1: a flight was sent again, 0: no timer had run out, -1: too often. */
 int oi_dtls_handle_timeout(oi_conn *c, oi_work *work)
 {
+  int result;
+
   work->errors.count = 0;
   ERR_clear_error();
-  c->direct = 1;
-  return keep(c, work, (int)DTLSv1_handle_timeout(c->ssl));
+  c->direct = c->busy = 1;
+  c->callback_failed = 0;
+  result = keep(c, work, (int)DTLSv1_handle_timeout(c->ssl));
+  c->busy = 0;
+  return result;
 }
 
 /* 1: a client has shown its cookie, 0: wait for the next datagram, -1: an error. */
@@ -47,16 +52,17 @@ int oi_dtls_listen(oi_conn *c, oi_work *work)
   ERR_clear_error();
   if (!peer)
     return -1;
-  c->direct = 1;
+  c->direct = c->busy = 1;
   c->callback_failed = 0;
   result = keep(c, work, DTLSv1_listen(c->ssl, peer));
+  c->busy = 0;
   BIO_ADDR_free(peer);
   return result;
 }
 
 static int on_make(SSL *ssl, unsigned char *cookie, unsigned int *size)
 {
-  oi_conn *c = oi_conn_of(ssl);
+  oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_MAKE);
   int made = c ? oi_py_cookie_make(c->handle, cookie, DTLS1_COOKIE_LENGTH) : OI_RAISED;
 
   if (made == OI_RAISED) {
@@ -70,7 +76,7 @@ static int on_make(SSL *ssl, unsigned char *cookie, unsigned int *size)
 
 static int on_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
 {
-  oi_conn *c = oi_conn_of(ssl);
+  oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_CHECK);
   int good = c ? oi_py_cookie_check(c->handle, cookie, size) : OI_RAISED;
 
   if (good == OI_RAISED) {
@@ -81,10 +87,10 @@ static int on_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
   return good;
 }
 
-void oi_cookie_on(SSL_CTX *context, int on)
+void oi_cookie_on(SSL_CTX *context)
 {
-  SSL_CTX_set_cookie_generate_cb(context, on ? on_make : NULL);
-  SSL_CTX_set_cookie_verify_cb(context, on ? on_check : NULL);
+  SSL_CTX_set_cookie_generate_cb(context, on_make);
+  SSL_CTX_set_cookie_verify_cb(context, on_check);
 }
 
 long oi_set_mtu(SSL *ssl, long size)

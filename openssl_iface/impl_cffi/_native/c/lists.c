@@ -110,6 +110,17 @@ X509_STORE *oi_store_copy(X509_STORE *store)
   return NULL;
 }
 
+/* How many certificates and lists there are in a store. */
+int oi_store_size(X509_STORE *store)
+{
+  int size;
+
+  X509_STORE_lock(store);
+  size = sk_X509_OBJECT_num(X509_STORE_get0_objects(store));
+  X509_STORE_unlock(store);
+  return size;
+}
+
 /* Diffie-Hellman parameters for TLS 1.2, without OpenSSL's own type for them
  * where that is deprecated; 0 on failure. */
 int oi_load_dh(SSL_CTX *context, const char *pem, int size)

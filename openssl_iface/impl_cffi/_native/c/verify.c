@@ -30,7 +30,7 @@ static int names_are_sound(X509 *certificate)
   return sound;
 }
 
-static void refused(oi_conn *c, int error, int depth, X509 *certificate)
+void oi_refused(oi_conn *c, int error, int depth, X509 *certificate)
 {
   c->verify_error = error;
   c->verify_depth = depth;
@@ -54,7 +54,7 @@ static int verify_one(int ok, X509_STORE_CTX *store)
     X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_EXTENSION);
     ok = 0;
   }
-  if (c->verify_python) {
+  if (c->hooked & 1 << OI_ON_VERIFY) {
     int verdict = oi_py_verify(c->handle, ok, store);
     if (verdict == OI_RAISED) {
       c->callback_failed = 1;
@@ -67,13 +67,12 @@ static int verify_one(int ok, X509_STORE_CTX *store)
     ok = verdict != 0;
   }
   if (!ok)
-    refused(c, X509_STORE_CTX_get_error(store), depth, certificate);
+    oi_refused(c, X509_STORE_CTX_get_error(store), depth, certificate);
   return ok;
 }
 
-void oi_set_verify(oi_conn *c, int mode, int python)
+void oi_set_verify(oi_conn *c, int mode)
 {
-  c->verify_python = python;
   SSL_set_verify(c->ssl, mode, verify_one);
 }
 
@@ -106,19 +105,23 @@ int oi_set_host(oi_conn *c, const char *name, int is_address)
 
 /* A resumed session carries an earlier verdict, and nothing of it is looked at
  * again by libssl: neither whether that verdict was asked for, nor whether it
- * was about this name. */
+ * was about this name, nor whether there was a certificate at all. */
 int oi_check_resumed(oi_conn *c)
 {
   X509 *certificate;
-  int error = X509_V_OK;
+  int error = X509_V_OK, mode = SSL_get_verify_mode(c->ssl);
 
-  if (SSL_is_server(c->ssl) || !(SSL_get_verify_mode(c->ssl) & SSL_VERIFY_PEER))
+  if (!(mode & SSL_VERIFY_PEER))
     return 1;
   certificate = oi_peer_certificate(c->ssl);
   if (SSL_get_verify_result(c->ssl) != X509_V_OK)
     error = (int)SSL_get_verify_result(c->ssl);
+  else if (SSL_is_server(c->ssl))
+    error = !certificate && mode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT ? X509_V_ERR_UNSPECIFIED : X509_V_OK;
   else if (c->host && !certificate)
     error = X509_V_ERR_HOSTNAME_MISMATCH;
+  else if (c->host && !names_are_sound(certificate))
+    error = X509_V_ERR_INVALID_EXTENSION;
   else if (c->host &&
            (c->host_is_address
                 ? X509_check_ip_asc(certificate, c->host, 0)
@@ -128,7 +131,7 @@ int oi_check_resumed(oi_conn *c)
                                   NULL)) != 1)
     error = c->host_is_address ? X509_V_ERR_IP_ADDRESS_MISMATCH : X509_V_ERR_HOSTNAME_MISMATCH;
   if (error != X509_V_OK)
-    refused(c, error, 0, certificate);
+    oi_refused(c, error, 0, certificate);
   X509_free(certificate);
   return error == X509_V_OK;
 }

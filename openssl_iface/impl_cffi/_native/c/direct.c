@@ -1,0 +1,159 @@
+/* The manual's face: one thing at a time, and said at once if the transport keeps up.
+ *
+ * libssl writes to the same buffer as in the event-loop face, and reads from the
+ * descriptor no more than it asks for, so that select() speaks the truth.  What
+ * libssl has done while the transport did not take all of its ciphertext is not
+ * said (the caller hears WANT_WRITE) until the buffer has left, when the caller
+ * asks for the same again.
+ *
+ * On an established connection a handshake is driven by SSL_read, which lets
+ * application data pass; what comes while a send waits for it is kept for recv. */
+#include "conn.h"
+
+#include <errno.h>
+
+static int want(oi_work *work, int error)
+{
+  work->errors.count = 0;
+  work->sys_errno = 0;
+  work->ssl_error = error;
+  return error;
+}
+
+/* 1 if everything has left, or never can. */
+static int flushed(oi_conn *c)
+{
+  return c->fd < 0 || c->out_pos == c->out_len || oi_flush(c);
+}
+
+static int transport_is_gone(oi_conn *c, oi_work *work)
+{
+  want(work, SSL_ERROR_SYSCALL);
+  work->sys_errno = c->sys_errno;
+  return SSL_ERROR_SYSCALL;
+}
+
+static int drive(oi_conn *c, oi_work *work)
+{
+  size_t got;
+  int error;
+
+  while (c->handshake_done && oi_renegotiating(c)) {
+    error = oi_perform(c, work, OI_READ, work->plain, OI_EVENT_SIZE, &got);
+    if (error != SSL_ERROR_NONE)
+      return error;
+    if (oi_buffered_plain(c) > OI_KEPT_LIMIT || !oi_keep(c, work->plain, got)) {
+      oi_transport_failed(c, ENOMEM);
+      c->dead = 1;
+      return transport_is_gone(c, work);
+    }
+    if (c->callback_failed)
+      return SSL_ERROR_NONE;
+  }
+  return SSL_ERROR_NONE;
+}
+
+static int reading(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
+{
+  int error;
+
+  *done = oi_kept(c, data, size, what == OI_PEEK);
+  if (*done)
+    return want(work, SSL_ERROR_NONE);
+  error = oi_perform(c, work, what, data, size, done);
+  if (error == SSL_ERROR_NONE && c->callback_failed && what == OI_READ) {
+    oi_keep(c, data, *done); /* an exception goes first */
+    *done = 0;
+  }
+  return error;
+}
+
+static int writing(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
+{
+  int error;
+
+  error = drive(c, work);
+  if (error != SSL_ERROR_NONE || c->callback_failed)
+    return error;
+  if (what == OI_HANDSHAKE && c->handshake_done && !SSL_renegotiate_pending(c->ssl) && !SSL_in_init(c->ssl))
+    return want(work, SSL_ERROR_NONE);
+  error = oi_perform(c, work, what, data, size, done);
+  if (error == SSL_ERROR_NONE && (what == OI_KEY_UPDATE || what == OI_ASK_CERTIFICATE))
+    error = oi_perform(c, work, OI_HANDSHAKE, NULL, 0, done); /* write it */
+  return error;
+}
+
+static int one(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
+{
+  int error = what == OI_READ || what == OI_PEEK ? reading(c, work, what, data, size, done)
+                                                 : writing(c, work, what, data, size, done);
+
+  if (what != OI_RENEGOTIATE && what != OI_KEY_UPDATE && what != OI_ASK_CERTIFICATE)
+    oi_settle(c, work, error);
+  return error;
+}
+
+/* Do one thing unless something stands before it, and send what comes of it. */
+static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
+{
+  int error, reads = what == OI_READ || what == OI_PEEK, sound = !c->sys_errno;
+
+  *done = 0;
+  if (!flushed(c) && !reads)
+    return want(work, SSL_ERROR_WANT_WRITE);
+  if ((what == OI_WRITE || what == OI_SHUTDOWN) && c->sys_errno)
+    return transport_is_gone(c, work);
+  if (!reads && c->unsaid == what) {
+    *done = c->unsaid_done;
+    if (what == OI_WRITE && *done > size)
+      *done = size; /* the caller has less to send than before: the rest is for later */
+    c->unsaid_done -= *done;
+    if (what != OI_WRITE || !c->unsaid_done)
+      c->unsaid = OI_NOTHING;
+    return want(work, SSL_ERROR_NONE);
+  }
+  if (!reads)
+    c->unsaid = OI_NOTHING;
+  error = one(c, work, what, data, size, done);
+  if (!flushed(c)) {
+    if (!reads && error == SSL_ERROR_NONE) {
+      c->unsaid = what;
+      c->unsaid_done = *done;
+      *done = 0;
+      return want(work, SSL_ERROR_WANT_WRITE);
+    }
+    if (error == SSL_ERROR_WANT_READ && c->unsaid == OI_NOTHING && !c->eof)
+      return want(work, SSL_ERROR_WANT_WRITE);
+  } else if (sound && c->sys_errno) {
+    /* It failed just now.  The peer's last words may be there. */
+    if (error == SSL_ERROR_WANT_READ)
+      return one(c, work, what, data, size, done);
+    if (error == SSL_ERROR_NONE && (what == OI_WRITE || what == OI_SHUTDOWN))
+      return transport_is_gone(c, work);
+  }
+  return error;
+}
+
+/* The low half of the result is what was done, the high half the SSL_ERROR_. */
+int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
+{
+  size_t done;
+  int error;
+
+  if (c->busy)
+    return (int64_t)OI_BUSY << 32;
+  c->busy = 1;
+  c->direct = 1;
+  c->callback_failed = c->failed = 0;
+  oi_out_lend(c, work);
+  error = attempt(c, work, what, data, size, &done);
+  c->busy = 0;
+  if (c->out_pos == c->out_len)
+    oi_out_release(c);
+  else if (!oi_out_keep(c)) {
+    oi_transport_failed(c, ENOMEM);
+    c->dead = 1;
+    oi_out_release(c);
+  }
+  return (int64_t)done | (int64_t)error << 32;
+}

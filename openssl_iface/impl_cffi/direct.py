@@ -1,0 +1,331 @@
+"""The manual's face of a connection: on a socket, on memory BIOs, on a Python object.
+
+On a socket nothing here ever waits inside libssl or under the connection's lock:
+the engine tries without waiting, and where the socket is a blocking one (or has
+a timeout) it is polled in between.  So one thread can wait in ``recv`` while
+another sends, Ctrl-C is heard, and a timeout holds however slowly bytes trickle.
+"""
+
+from __future__ import annotations
+
+import errno as errnos
+import os
+import select
+import socket as sockets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import Error, SysCallError, TimedOutError, WantReadError, WantWriteError
+from ..values import EVENT_SIZE, Ending
+from ._encoding import as_int
+from ._handles import Guard
+from ._native import ffi, lib
+from .carrier import READS, Carrier, put_in, take_out
+from .datagram import Datagram
+from .engine import BUSY, ENDINGS, LOW, PROCEED, _pool, reentered, take_workspace, twin
+
+# c/conn.h
+HANDSHAKE, READ, PEEK, WRITE, SHUTDOWN, RENEGOTIATE, KEY_UPDATE, ASK_CERTIFICATE = range(8)
+TLS1_3 = 0x0304
+# As a deadline: how long to wait is asked for when there is something to wait for.
+NOT_ASKED = -1.0
+# What one call of send offers to libssl at most; it takes a record.
+MOST = 2**30
+
+
+class Direct(Datagram):
+    """What a connection does when it is told to."""
+
+    _socket: Any
+
+    def __init__(self, context: Any, socket: Any) -> None:
+        fileno = -1
+        carrier = None
+        if isinstance(socket, Direct):
+            carrier = Carrier(socket)  # TLS in TLS: the descriptor below is not for us
+        elif socket is not None:
+            if hasattr(socket, "fileno"):
+                fileno = as_int(socket.fileno(), "socket: its fileno()", -1)
+                if fileno < 0:
+                    raise ValueError("socket: it is closed")
+            elif hasattr(socket, "recv") and hasattr(socket, "send"):
+                carrier = Carrier(socket)
+            else:
+                raise TypeError(f"socket: {type(socket).__name__} has neither fileno() nor recv() and send()")
+        super().__init__(context, fileno)
+        self._socket = socket
+        self._carrier = carrier
+        # One send after another: each is said to have gone when its last byte has.
+        self._sending = Guard()
+        self._resume: tuple[Any, int] | None = None
+
+    # -- performing an operation -----------------------------------------------------
+
+    def _deadline(self) -> float | None:
+        """Until when an operation may wait: 0 not at all, ``None`` for ever."""
+        if self._conn.fd < 0:
+            return 0.0
+        ask = getattr(self._socket, "gettimeout", None)
+        if ask is None:  # a descriptor of another kind says itself whether it blocks
+            return None if os.get_blocking(self._conn.fd) else 0.0
+        timeout = ask()
+        return time.monotonic() + timeout if timeout else timeout
+
+    def _wait(self, event: int, deadline: float | None) -> None:
+        """Wait for the descriptor."""
+        poll = select.poll()
+        poll.register(self._conn.fd, event)
+        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
+        if not poll.poll(left):
+            raise TimedOutError(errnos.ETIMEDOUT, "the peer did not answer within the socket's timeout")
+
+    def _try(self, what: int, data: Any, size: int, keep: bool) -> Any:
+        """Do one thing with libssl, once, without waiting."""
+        space = take_workspace()
+        work, plain = space
+        conn = self._conn
+        try:
+            with self._lock:
+                if self._fatal and not (what in READS and lib.oi_buffered_plain(conn)):
+                    self._raise()
+                code = lib.oi_operate(conn, work, what, plain if keep else data, size)
+                if code & BUSY:
+                    raise reentered()
+                error = code >> 32
+                self.handshake_done = bool(conn.handshake_done)
+                self.ended = ENDINGS[conn.ended]
+                if not error and not conn.callback_failed:
+                    done = code & LOW
+                    return ffi.unpack(plain, done) if keep else done
+                raise self._failed(error, work)
+        finally:
+            _pool.append(space)
+
+    def _failed(self, error: int, work: Any) -> BaseException:
+        """The exception for *error*.  (Never a variable where it is raised: that is a cycle.)"""
+        failure = self._error_of(error, work)
+        if self._conn.dead:
+            self._failure, self._fatal, self._told = twin(failure), True, True
+            if self.ended is None:
+                self.ended = Ending.ABORTED
+        return failure
+
+    def _perform(
+        self,
+        what: int,
+        data: Any = ffi.NULL,
+        size: int = 0,
+        *,
+        keep: bool = False,
+        deadline: float | None = NOT_ASKED,
+    ) -> Any:
+        """Do one thing with libssl, as often as the transport makes it necessary.
+
+        :param keep: give the plaintext (bytes) instead of the count of what was done.
+        :param deadline: until when to wait, if that is settled already.
+        """
+        if self._carrier is not None:
+            return self._carrier.perform(self, what, data, size, keep)
+        while True:
+            if self._conn.fd >= 0 and self._socket.fileno() != self._conn.fd:
+                raise SysCallError(errnos.EBADF, "the socket is closed")
+            try:
+                return self._try(what, data, size, keep)
+            except (WantReadError, WantWriteError) as want:
+                if deadline == NOT_ASKED:
+                    deadline = self._deadline()
+                if deadline == 0:
+                    raise
+                event = select.POLLIN if isinstance(want, WantReadError) else select.POLLOUT
+            if what in READS:
+                event |= select.POLLIN  # also while an answer of ours waits to leave
+            self._wait(event, deadline)
+
+    # -- the manual ------------------------------------------------------------------
+
+    def do_handshake(self) -> None:
+        """As :meth:`IConnection.do_handshake` says."""
+        self._perform(HANDSHAKE)
+
+    def recv(self, size: int, flags: int | None = 0) -> bytes:
+        """As :meth:`IConnection.recv` says."""
+        wanted = min(as_int(size, "size", 0), EVENT_SIZE)
+        what = PEEK if as_int(flags or 0, "flags") & sockets.MSG_PEEK else READ
+        if not wanted:
+            return b""
+        data: bytes = self._perform(what, size=wanted, keep=True)
+        return data
+
+    read = recv
+
+    def recv_into(self, buffer: Any, size: int | None = None, flags: int | None = 0) -> int:
+        """As :meth:`IConnection.recv_into` says."""
+        view = self._bytes_like("buffer", buffer)
+        if view.readonly:
+            raise TypeError("buffer: it cannot be written to")
+        room = len(view) if size is None else min(as_int(size, "size", 0), len(view))
+        if not room:
+            return 0
+        data = self.recv(room, flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def send(self, data: bytes, flags: int | None = 0) -> int:
+        """As :meth:`IConnection.send` says."""
+        del flags  # those of send(2) have no meaning for a record
+        view = self._bytes_like("data", data)
+        return self._send(view, NOT_ASKED) if len(view) else 0
+
+    write = send
+
+    def _send(self, view: Any, deadline: float | None) -> int:
+        with self._sending:
+            size = min(len(view), MOST)
+            return int(self._perform(WRITE, ffi.from_buffer(view), size, deadline=deadline))
+
+    def sendall(self, data: bytes, flags: int | None = 0) -> int:
+        """As :meth:`IConnection.sendall` says; returns the size of *data*."""
+        del flags
+        view = self._bytes_like("data", data)
+        with self._sending:
+            kept, at = self._resume or (None, 0)
+            self._resume = None
+            if kept is not data and kept != view:
+                kept, at = None, 0
+            deadline = self._deadline()
+            while at < len(view):
+                try:
+                    at += self._send(view[at:], deadline)
+                except (WantReadError, WantWriteError, TimedOutError):
+                    if kept is None:
+                        kept = data if type(data) is bytes else bytes(view)
+                    self._resume = kept, at
+                    raise
+            return len(view)
+
+    def pending(self) -> int:
+        """As :meth:`IConnection.pending` says."""
+        with self._lock:
+            return int(lib.SSL_pending(self._ssl_borrowed)) + int(lib.oi_buffered_plain(self._conn))
+
+    def shutdown(self) -> bool:
+        """As :meth:`IConnection.shutdown` says."""
+        return bool(self._perform(SHUTDOWN))
+
+    def renegotiate(self) -> bool:
+        """As :meth:`IConnection.renegotiate` says; returns true."""
+        with self._lock:
+            if not self.handshake_done:
+                raise Error("there is nothing to renegotiate before the handshake is complete")
+            if lib.SSL_version(self._ssl_borrowed) >= TLS1_3:
+                raise Error("TLS 1.3 has no renegotiation; key_update changes the keys")
+        self._perform(RENEGOTIATE)
+        self._proceed()
+        return True
+
+    def key_update(self, request_peer: bool = False) -> None:
+        """As :meth:`IConnection.key_update` says."""
+        kind = lib.SSL_KEY_UPDATE_REQUESTED if request_peer else lib.SSL_KEY_UPDATE_NOT_REQUESTED
+        self._perform(KEY_UPDATE, size=kind)
+        self._proceed()
+
+    def verify_client_post_handshake(self) -> None:
+        """Ask a TLS 1.3 client for its certificate now (*SSL_verify_client_post_handshake(3)*).
+
+        What it answers is verified when it is read.
+        """
+        self._perform(ASK_CERTIFICATE)
+        self._proceed()
+
+    def _proceed(self) -> None:
+        """In the event-loop face, what was asked for here goes on with the next event."""
+        with self._lock:
+            self.wants |= PROCEED
+
+    def connect(self, address: Any) -> None:
+        """Connect the socket and be the client; the handshake is the caller's."""
+        self._socket.connect(address)
+        self.set_connect_state()
+
+    def connect_ex(self, address: Any) -> int:
+        """The same; returns the socket's ``errno``."""
+        result = int(self._socket.connect_ex(address))
+        self.set_connect_state()
+        return result
+
+    def sock_shutdown(self, how: int) -> None:
+        """Shut the socket itself down, as ``socket.shutdown`` does."""
+        self._socket.shutdown(how)
+
+    def makefile(self, *arguments: Any, **keywords: Any) -> Any:
+        """Not offered: the socket's own would give ciphertext."""
+        raise NotImplementedError("a connection cannot be made into a file")
+
+    def set_accept_state(self) -> None:
+        """As :meth:`IConnection.set_accept_state` says."""
+        self._choose_side(lib.SSL_set_accept_state)
+
+    def set_connect_state(self) -> None:
+        """As :meth:`IConnection.set_connect_state` says."""
+        self._choose_side(lib.SSL_set_connect_state)
+
+    def _choose_side(self, choose: Callable[[Any], None]) -> None:
+        with self._lock:
+            server = bool(lib.SSL_is_server(self._ssl_borrowed))
+            if lib.SSL_in_before(self._ssl_borrowed):
+                choose(self._ssl_borrowed)
+            elif server != (choose is lib.SSL_set_accept_state):
+                raise Error("the handshake has begun: the side cannot be changed")
+
+    def want_read(self) -> bool:
+        """As :meth:`IConnection.want_read` says."""
+        with self._lock:
+            return bool(lib.SSL_want(self._ssl_borrowed) == lib.SSL_READING)
+
+    def want_write(self) -> bool:
+        """As :meth:`IConnection.want_write` says."""
+        with self._lock:
+            if self._carrier is not None:
+                return self._carrier.waits(self._conn)
+            return bool(self._conn.fd >= 0 and lib.oi_buffered_out(self._conn))
+
+    # -- memory BIOs -------------------------------------------------------------------
+
+    def _need_memory(self) -> None:
+        if self._socket is not None:
+            raise TypeError("this connection has a socket: its ciphertext cannot be carried by hand")
+
+    def bio_read(self, size: int) -> bytes:
+        """As :meth:`IConnection.bio_read` says."""
+        self._need_memory()
+        wanted = as_int(size, "size", 1)
+        with self._lock:
+            data = take_out(self._conn, wanted)
+        if not data:
+            raise WantReadError
+        return data
+
+    def bio_write(self, data: bytes) -> int:
+        """As :meth:`IConnection.bio_write` says."""
+        self._need_memory()
+        view = self._bytes_like("data", data)
+        with self._lock:
+            put_in(self._conn, view)
+        return len(view)
+
+    def bio_shutdown(self) -> None:
+        """As :meth:`IConnection.bio_shutdown` says."""
+        self._need_memory()
+        with self._lock:
+            self._conn.eof = 1
+
+    def event_attach(self, transport: Any) -> None:
+        """As :meth:`IConnection.event_attach` says."""
+        self._need_memory()
+        fileno = as_int(transport.fileno(), "transport: its fileno()", 0)
+        with self._lock:
+            if self.handshake_done or lib.oi_buffered_out(self._conn) or lib.oi_buffered_in(self._conn):
+                raise ValueError("transport: the connection has begun already")
+            self._conn.fd = fileno
+            self._socket = transport
