@@ -67,7 +67,7 @@ if INSTALLED:
     # The blocks of a page run one after another, in one namespace.
     pytest_collect_file = Sybil(
         parsers=[PythonCodeBlockParser(), SkipParser()],
-        patterns=["README.md", "docs/*.md", "docs/*/*.md"],
+        patterns=["docs/*.md", "docs/*/*.md"],
         setup=in_a_directory_of_its_own,
         teardown=back_again,
     ).pytest()

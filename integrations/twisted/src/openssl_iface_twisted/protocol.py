@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IConsumer, IPushProducer, ISSLTransport, ISystemHandle, ITLSTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
@@ -317,6 +318,17 @@ _TAKEN = (
 )  # fmt: skip
 
 
+def _connected(transport: Any) -> bool | None:
+    """Whether this side of *transport* is the one that connected, if that can be known."""
+    # Twisted's own transports say it only where pyOpenSSL is installed.
+    default = getattr(transport, "_tlsClientDefault", None)
+    if default is not None:
+        return bool(default)
+    if isinstance(transport, tcp.BaseClient):
+        return True
+    return False if isinstance(transport, tcp.Server) else None
+
+
 def startTLS(
     transport: Any,
     contextFactory: Any,
@@ -336,10 +348,10 @@ def startTLS(
     :return: the :class:`TLSProtocol` between the transport and its protocol.
     """
     if client is None:
-        default = getattr(transport, "_tlsClientDefault", None)
-        if default is None:
+        connected = _connected(transport)
+        if connected is None:
             raise TypeError("transport: it does not know who connected; say client=True or client=False")
-        client = bool(default) is bool(normal)
+        client = connected is bool(normal)
     slot = "wrappedProtocol" if isinstance(transport, TLSProtocol) else "protocol"
     user = getattr(transport, slot, None)
     if user is None:
