@@ -66,6 +66,33 @@ class Endings(TransportCase):
         self.assertEqual(client.pieces, 1)
         self.assertIs(client.reason.type, ConnectionDone)
 
+    def test_lose_while_paused(self) -> None:
+        """Who has paused and gives up hears nothing more, and the end is clean all the same."""
+
+        def give_up(client: Recorder) -> None:
+            client.transport.pauseProducing()
+            self.reactor.callLater(0.02, client.transport.loseConnection)
+
+        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 4), lose(s)))
+        client = Recorder().on("data", give_up)
+        self.runPair(server, client)
+        self.assertEqual(client.pieces, 1)
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_clean_end_while_paused(self) -> None:
+        """What came before the end is delivered before the end is told, when it is wanted."""
+
+        def pause(client: Recorder) -> None:
+            client.transport.pauseProducing()
+            self.reactor.callLater(0.05, client.transport.resumeProducing)
+
+        server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB), lose(s)))
+        client = Recorder().on("data", pause)
+        self.runPair(server, client)
+        self.assertEqual(client.data, BLOB)
+        self.assertIs(client.reason.type, ConnectionDone)
+
     def test_lose_before_the_handshake(self) -> None:
         """With nothing written, there is nothing to wait for: the connection is closed at once."""
         server, client = Recorder().on("made", lose), Recorder()

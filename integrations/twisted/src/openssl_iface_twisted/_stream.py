@@ -52,6 +52,9 @@ event, or to ``_later``.
 from __future__ import annotations
 
 import errno
+import fcntl
+import struct
+import termios
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -67,7 +70,7 @@ from openssl_iface.values import Ending, ProtocolVersion, Want
 from ._batch import Batch
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost, reason_for
 
-__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "TLSStream", "WRITE"]
+__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "TLSStream", "WRITE", "unacknowledged"]
 
 # An enum's members cost more to combine than plain numbers.
 READ = int(Want.READ)
@@ -635,7 +638,8 @@ class TLSStream:
     @property
     def negotiatedProtocol(self) -> bytes | None:
         """What ALPN has agreed on (bytes), or ``None``."""
-        return self._engine.get_alpn_proto_negotiated() or None
+        # By way of getHandle, which startTLS takes over: it is the innermost TLS that is asked.
+        return self.getHandle().get_alpn_proto_negotiated() or None
 
     # -- what the edge has as well ---------------------------------------------------
 
@@ -644,6 +648,14 @@ class TLSStream:
 
     def logPrefix(self) -> str:
         raise NotImplementedError
+
+
+def unacknowledged(descriptor: int) -> int:
+    """What the kernel has taken and the peer has not (*tcp(7)*, SIOCOUTQ); 0 where it is not told."""
+    try:
+        return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
+    except OSError:
+        return 0
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -11,6 +11,7 @@ above is paused.  When the protocol above pauses us, we pause the transport belo
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 from twisted.internet import tcp
@@ -23,10 +24,11 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer, providedBy
 
 from openssl_iface.errors import SysCallError, TruncatedError
+from openssl_iface.interfaces import IConnection
 from openssl_iface.values import Ending
 
 from ._batch import batch_of
-from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream
+from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream, unacknowledged
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
 from .interfaces import IOpenSSLTransport
@@ -141,6 +143,8 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         """What the end of the transport below means for us.  What came before it is delivered first."""
         engine = self._engine
         self._collecting = EVENT
+        if not reason.check(ConnectionDone, ConnectionLost):
+            return reason
         try:
             data = self._feed(b"")
         except Exception as error:
@@ -209,6 +213,16 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         if not self._over and self._collecting != EVENT and self._engine.wants & WRITE:
             self._drain()
             self._guarded(self._advance, b"")
+
+    def _kernelQueue(self) -> int:
+        # A socket below may be slow, and a TLS below may have much to send still.
+        below = self.transport
+        handle = below.getHandle() if hasattr(below, "getHandle") else None
+        if isinstance(handle, socket.socket):
+            return unacknowledged(handle.fileno())
+        if IConnection.providedBy(handle):
+            return int(handle.queued)
+        return 0
 
     def _finishEdge(self, reason: Failure) -> None:
         self._ending = reason

@@ -12,11 +12,8 @@ acknowledges the first, which on many systems it does after 40 ms.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import socket
-import struct
-import termios
 from typing import Any
 
 from twisted.internet import tcp
@@ -27,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._batch import batch_of
-from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream
+from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream, unacknowledged
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost
 from .interfaces import IOpenSSLTransport
@@ -43,6 +40,7 @@ class TLSConnection(TLSStream, tcp.Connection):
     #: whether TCP_NODELAY is set when the connection is made
     noDelay = True
 
+    TLS = True
     protocol: Any
     _reading = False
     _writing = False
@@ -128,11 +126,7 @@ class TLSConnection(TLSStream, tcp.Connection):
             self.startWriting()
 
     def _kernelQueue(self) -> int:
-        """What the kernel has not got rid of (Linux: *tcp(7)*, SIOCOUTQ); 0 where it does not tell."""
-        try:
-            return int(struct.unpack("i", fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, b"\0\0\0\0"))[0])
-        except OSError:
-            return 0
+        return unacknowledged(self.fileno())
 
     def _finishEdge(self, reason: Failure) -> None:
         if self._writing and not reason.check(ConnectionAborted):

@@ -1,0 +1,256 @@
+"""The memory-BIO protocol by itself: on transports that are not sockets, with time that is not real."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from transport_matrix import Once, Recorder, pki
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import ITransport
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from openssl_iface_twisted import (
+    AbortedConnectionLost,
+    ServerContextFactory,
+    TimedOutConnectionLost,
+    TLSWrapperFactory,
+    TruncatedConnectionLost,
+    VerifyingClientContextFactory,
+)
+
+
+class Pair:
+    """Two protocols with their TLS, between which bytes are carried by hand."""
+
+    def __init__(self, server: Recorder, client: Recorder, transports: Any = StringTransport) -> None:
+        self.clock = Clock()
+        contexts = (
+            ServerContextFactory(pki() / "server-both.pem"),
+            VerifyingClientContextFactory("localhost", cafile=pki() / "ca.pem"),
+        )
+        self.tls = [
+            TLSWrapperFactory(context, bool(number), Once(protocol), self.clock).buildProtocol(None)
+            for number, (context, protocol) in enumerate(zip(contexts, (server, client), strict=True))
+        ]
+        self.below = [transports(), transports()]
+        for tls, below in zip(self.tls, self.below, strict=True):
+            tls.makeConnection(below)
+
+    def carry(self, number: int) -> bool:
+        """Take what one has sent to the other."""
+        data = self.below[number].value()
+        if data:
+            self.below[number].clear()
+            self.tls[1 - number].dataReceived(data)
+        return bool(data)
+
+    def settle(self) -> None:
+        """Carry until nothing moves."""
+        moving = True
+        while moving:
+            moving = self.carry(0) | self.carry(1)
+            if not moving and self.clock.getDelayedCalls():
+                due = min(call.getTime() for call in self.clock.getDelayedCalls())
+                if due <= self.clock.seconds():
+                    self.clock.advance(0)
+                    moving = True
+
+
+def echo(server: Recorder) -> None:
+    server.transport.write(bytes(server.data))
+    server.data.clear()
+
+
+def test_by_hand() -> None:
+    server, client = Recorder().on("data", echo), Recorder()
+    pair = Pair(server, client)
+    client.transport.write(b"hello")
+    pair.settle()
+    assert client.data == b"hello"
+    client.transport.loseConnection()
+    pair.settle()
+    assert [below.disconnecting for below in pair.below] == [True, True]
+    for tls in pair.tls:
+        tls.connectionLost(Failure(ConnectionDone()))
+    assert server.reason.type is client.reason.type is ConnectionDone
+    assert not pair.clock.getDelayedCalls()
+
+
+@implementer(ITransport)
+class Bare:
+    """No more than ITransport asks for."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+        self.disconnecting = False
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def writeSequence(self, data: Any) -> None:
+        self.write(b"".join(data))
+
+    def loseConnection(self) -> None:
+        self.disconnecting = True
+
+    def getPeer(self) -> Any: ...
+
+    def getHost(self) -> Any: ...
+
+    def value(self) -> bytes:
+        return self.sent
+
+    def clear(self) -> None:
+        self.sent = b""
+
+
+def test_bare_transport() -> None:
+    """Without flow control, producers and abortConnection below, things still work."""
+    server, client = Recorder().on("data", echo), Recorder()
+    pair = Pair(server, client, Bare)
+    client.transport.write(b"x" * 300_000)
+    pair.settle()
+    assert client.data == b"x" * 300_000
+    client.transport.pauseProducing()
+    client.transport.resumeProducing()
+    client.transport.abortConnection()
+    assert pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.type is ConnectionAborted
+
+
+def test_flow_control_from_below() -> None:
+    """A transport below that is full pauses who writes above, and the rest waits in the engine."""
+
+    class Producer:
+        paused = 0
+        resumed = 0
+
+        def pauseProducing(self) -> None:
+            self.paused += 1
+
+        def resumeProducing(self) -> None:
+            self.resumed += 1
+
+        def stopProducing(self) -> None: ...
+
+    server, client = Recorder(), Recorder()
+    pair = Pair(server, client)
+    pair.settle()
+    producer = Producer()
+    client.transport.registerProducer(producer, True)
+    feeder = pair.below[1].producer
+    feeder.pauseProducing()
+    client.transport.write(b"y" * 500_000)
+    assert producer.paused == 1
+    assert pair.below[1].value() == b""
+    feeder.resumeProducing()
+    pair.settle()
+    assert producer.resumed == 1
+    assert server.data == b"y" * 500_000
+
+
+def test_flow_control_from_above() -> None:
+    """Who pauses above pauses the transport below, after the handshake."""
+    server, client = Recorder(), Recorder().on("made", lambda c: c.transport.pauseProducing())
+    pair = Pair(server, client)
+    assert pair.below[1].producerState == "producing"
+    pair.settle()
+    assert "handshake" not in client.events
+    assert pair.tls[1].getHandle().handshake_done
+    assert pair.below[1].producerState == "paused"
+    client.transport.resumeProducing()
+    assert pair.below[1].producerState == "producing"
+
+
+def test_handshake_timeout() -> None:
+    client = Recorder()
+    pair = Pair(Recorder(), client)
+    pair.clock.advance(59)
+    assert not pair.below[1].disconnecting
+    pair.clock.advance(2)
+    pair.tls[1].connectionLost(Failure(ConnectionLost()))
+    assert client.reason.type is TimedOutConnectionLost
+
+
+class Narrow(StringTransport):
+    """Is full after each piece, from the time that it is told to be."""
+
+    narrow = False
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if self.narrow:
+            self.producer.pauseProducing()
+
+
+def test_close_timeout_and_progress() -> None:
+    """As long as bytes leave, loseConnection waits; then only as long as is allowed."""
+    server, client = Recorder(), Recorder()
+    pair = Pair(server, client, Narrow)
+    pair.settle()
+    below = pair.below[1]
+    below.narrow = True
+    client.transport.write(b"z" * 1_000_000)
+    client.transport.loseConnection()
+    for _ in range(5):
+        pair.clock.advance(10)
+        below.producer.resumeProducing()
+        pair.clock.advance(10)
+        assert not below.disconnected
+    pair.clock.advance(60)
+    assert below.disconnected
+    pair.tls[1].connectionLost(Failure(ConnectionLost()))
+    assert client.reason.type is TimedOutConnectionLost
+
+
+@pytest.mark.parametrize(
+    ("below", "expected"),
+    [
+        (ConnectionDone(), TruncatedConnectionLost),
+        (ConnectionLost(), AbortedConnectionLost),
+        (ConnectionAborted(), ConnectionAborted),
+        (ValueError("from below"), ValueError),
+    ],
+)
+def test_reasons_from_below(below: Exception, expected: type) -> None:
+    """An end of the transport below, in the midst of TLS."""
+    client = Recorder()
+    pair = Pair(Recorder(), client)
+    pair.settle()
+    pair.tls[1].connectionLost(Failure(below))
+    assert client.reason.type is expected
+
+
+def test_nothing_after_the_end() -> None:
+    """Late calls, from above and from below, do nothing."""
+    client = Recorder()
+    pair = Pair(Recorder(), client)
+    pair.settle()
+    transport = client.transport
+    transport.abortConnection()
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    pair.tls[1].dataReceived(b"late")
+    pair.below[1].clear()
+    transport.write(b"late")
+    transport.loseConnection()
+    transport.loseWriteConnection()
+    transport.abortConnection()
+    transport.pauseProducing()
+    transport.resumeProducing()
+    transport.unregisterProducer()
+    transport.resumeHandshake()
+    pair.clock.advance(100)
+    assert client.reason.type is ConnectionAborted
+    assert pair.below[1].value() == b""
+    assert client.data == b""
+
+
+def test_factory_without_a_protocol() -> None:
+    context = ServerContextFactory(pki() / "server-both.pem")
+    assert TLSWrapperFactory(context, False, Once()).buildProtocol(None) is None
