@@ -200,9 +200,11 @@ def test_close_timeout_and_progress() -> None:
     for _ in range(5):
         pair.clock.advance(10)
         below.producer.resumeProducing()
+        below.producer.resumeProducing()
         pair.clock.advance(10)
         assert not below.disconnected
-    pair.clock.advance(60)
+    pair.clock.advance(31)
+    pair.clock.advance(31)
     assert below.disconnected
     pair.tls[1].connectionLost(Failure(ConnectionLost()))
     assert client.reason.type is TimedOutConnectionLost
