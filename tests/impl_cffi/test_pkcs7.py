@@ -12,7 +12,6 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import CryptoError
-from openssl_iface.impl_cffi._native import ffi, lib
 from openssl_iface.impl_cffi.pkcs7 import PKCS7, dump_pkcs7_data, load_pkcs7_data
 from openssl_iface.impl_cffi.pkey import PKey
 from openssl_iface.impl_cffi.store import X509Store
@@ -574,10 +573,3 @@ class TestCryptography:
         message = PKCS7.encrypt([pki.alice.certificate], CONTENT, "aes-128-cbc")
         data = dump_pkcs7_data(FileType.ASN1, message)
         assert pkcs7.pkcs7_decrypt_der(data, certificate, key, []) == CONTENT
-
-
-def test_the_default_context_never_gets_the_old_algorithms(pki: Any) -> None:
-    PKCS7.encrypt([pki.alice.certificate], b"x", "rc2-40-cbc")
-    if lib.HAS_OSSL_PROVIDER_available:
-        assert lib.OSSL_PROVIDER_available(ffi.NULL, b"legacy") == 0
-        assert lib.OSSL_PROVIDER_available(ffi.NULL, b"default") == 1
