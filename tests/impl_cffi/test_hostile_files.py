@@ -239,5 +239,5 @@ def test_noise(kind: str) -> None:
         with pytest.raises(CryptoError):
             load(data)
         with pytest.raises(CryptoError):
-            # not empty, which is a good name
-            load(b"\x30\x82" + (len(data) + 1).to_bytes(2, "big") + data + b"\0")
+            # a name may be empty; this is not
+            load(b"\x30\x82" + (len(data) + 1).to_bytes(2, "big") + data + b"\xff")
