@@ -18,9 +18,10 @@ SERIAL_OCTETS = 20
 _WHEN = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))", re.ASCII)
 
 
-def string_bytes(string: Any) -> bytes:
+def string_bytes(value: Any) -> bytes:
     """The contents of any kind of ASN1_STRING, NULs and all."""
-    string = ffi.cast("ASN1_STRING *", string)
+    # another name: *value* may be all that keeps the string alive
+    string = ffi.cast("ASN1_STRING *", value)
     return copy_bytes(lib.ASN1_STRING_get0_data(string), lib.ASN1_STRING_length(string))
 
 

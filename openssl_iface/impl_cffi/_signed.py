@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
 from ..errors import CryptoError
+from ..values import FileType
 from ._asn1 import object_name
-from ._encoding import Codec, as_instance, to_der
+from ._encoding import Codec, as_filetype, as_instance, to_der
 from ._errors import check, clear, take
 from ._handles import Guard, own
 from ._native import ffi, lib
@@ -175,8 +176,7 @@ class Signed:
         return name.encode()
 
     def _der(self) -> bytes:
-        with self._reading() as raw:
-            return to_der(self._codec.i2d, raw, f"this {self._codec.what} is not complete")
+        return to_der(self._codec.i2d, self._whole("self"), f"this {self._codec.what} cannot be written")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
@@ -189,8 +189,11 @@ class Signed:
         return hash(self._der()) if self._sealed else id(self)
 
     def _dump(self, filetype: Any, argument: str) -> bytes:
+        kind = as_filetype(filetype, text=True)
+        if kind is not FileType.TEXT:
+            return self._codec.dump(kind, self._whole(argument), argument)
         with self._reading() as raw:
-            return self._codec.dump(filetype, raw, argument)
+            return self._codec.dump(kind, raw, argument)
 
     @classmethod
     def _load(cls, filetype: Any, buffer: Any) -> Self:

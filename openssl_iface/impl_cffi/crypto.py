@@ -6,13 +6,12 @@ from zope.interface import moduleProvides
 
 from ..interfaces import ICrypto
 from .crl import dump_crl, load_crl
+from .keygen import get_elliptic_curve, get_elliptic_curves
 from .pkcs7 import dump_pkcs7_data, load_pkcs7_data
 from .pkcs12 import load_pkcs12
 from .pkey import (
     dump_privatekey,
     dump_publickey,
-    get_elliptic_curve,
-    get_elliptic_curves,
     load_privatekey,
     load_publickey,
     sign,

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from ..errors import CryptoError
 from ..interfaces import IX509Extension
 from ._asn1 import object_name, string_bytes, string_utf8
-from ._encoding import as_bytes, as_name, written
+from ._encoding import as_bytes, as_name, from_der, written
 from ._errors import check, clear, take
 from ._handles import own
 from ._native import ffi, lib
@@ -96,17 +96,33 @@ class X509Extension:
         return string_bytes(lib.X509_EXTENSION_get_data(self._extension))
 
     def __str__(self) -> str:
-        handle = self._extension
+        whole = self._with_nul()
+        if whole is not None:
+            return whole
         # What OpenSSL does not understand, it shows as a dump of the bytes.
         for style in (0, lib.X509V3_EXT_DUMP_UNKNOWN):
             clear()
             try:
-                text = written(functools.partial(_print, handle, style), "")
+                text = written(functools.partial(_print, self._extension, style), "")
             except CryptoError:
                 continue
-            clear()
             return text.decode("utf-8", "backslashreplace")
         return self.get_data().hex(":").upper()
+
+    def _with_nul(self) -> str | None:
+        """Strings with a NUL in them, which OpenSSL does not show, or not as a whole."""
+        data = self.get_data()
+        if b"\0" not in data:
+            return None
+        kind = lib.OBJ_obj2nid(lib.X509_EXTENSION_get_object(self._extension))
+        try:
+            if kind in (lib.NID_subject_alt_name, lib.NID_issuer_alt_name):
+                names = general_names(from_der(lib.d2i_GENERAL_NAMES, lib.GENERAL_NAMES_free, data, ""))
+                return ", ".join(f"{label}:{_shown(value)}" for label, value in names)
+            text = string_bytes(from_der(lib.d2i_ASN1_IA5STRING, lib.ASN1_IA5STRING_free, data, ""))
+            return text.decode("latin-1")
+        except CryptoError:
+            return None
 
     def __repr__(self) -> str:
         critical = ", critical" if self.get_critical() else ""
@@ -187,6 +203,17 @@ def _general_name(name: Any) -> tuple[str, Any]:
     return {lib.GEN_OTHERNAME: "othername", lib.GEN_X400: "X400Name", lib.GEN_EDIPARTY: "EdiPartyName"}.get(
         kind[0], "unknown"
     ), "<unsupported>"
+
+
+def _shown(value: Any) -> str:
+    """A general name as OpenSSL shows it."""
+    if isinstance(value, tuple):
+        return "".join(f"/{key}={part}" for ((key, part),) in value)
+    try:
+        packed = ipaddress.IPv6Address(value).packed
+    except ValueError:
+        return str(value)
+    return ":".join(f"{int.from_bytes(packed[at : at + 2], 'big'):X}" for at in range(0, 16, 2))
 
 
 def _directory_name(name: Any) -> tuple[tuple[tuple[str, str], ...], ...]:

@@ -1,18 +1,13 @@
-"""Keys: making, reading, writing, signing.
+"""Keys: reading, writing, signing.
 
 A ``PKey`` holds a handle that is never changed: ``generate_key`` puts a new one in
 its place, at the end and in one step.  So a key may be used by several threads, and
 a generation that fails or is interrupted leaves the old key.
-
-How a generation is interrupted: OpenSSL calls ``oi_keygen_progress`` between its
-attempts, on the thread that asked.  Running Python code is where pending signals are
-handled; what a handler raises (KeyboardInterrupt) is kept, the generation is told to
-stop, and the exception is raised again once OpenSSL has returned.
 """
 
 from __future__ import annotations
 
-import threading
+import functools
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -20,17 +15,17 @@ from zope.interface import implementer
 
 from ..errors import CryptoError
 from ..interfaces import IPKey
-from ..values import FileType, KeyType
+from ..values import FileType
 from ._encoding import (
     ANSWER,
     as_bytes,
     as_filetype,
     as_instance,
-    as_int,
     as_name,
     copy_bytes,
     from_der,
     input_bio,
+    read_pem,
     to_der,
     to_pem,
     written,
@@ -38,6 +33,8 @@ from ._encoding import (
 from ._errors import check, clear, fail, take
 from ._handles import own
 from ._native import ffi, lib
+from .keygen import NAMES, generate
+from .providers import is_unsupported, legacy_context, with_legacy
 
 #: A passphrase, or a callable that is asked for it with 1 when a key is written
 #: and 0 when it is read.
@@ -49,130 +46,6 @@ PASSPHRASE_MAX = 1024
 # Rounds of PBKDF2 for the keys that we encrypt: some tens of milliseconds.
 # OpenSSL's own default, 2048, dates from 1999.
 PBKDF2_ROUNDS = 100_000
-
-# The largest keys that OpenSSL goes on to use (OPENSSL_RSA_MAX_MODULUS_BITS,
-# OPENSSL_DSA_MAX_MODULUS_BITS); without a limit a slip of the pen takes for ever.
-RSA_BITS_MAX = 16384
-DSA_BITS_MAX = 10000
-
-_CURVE_OF_BITS = {192: "P-192", 224: "P-224", 256: "P-256", 384: "P-384", 521: "P-521"}
-
-_NAMES: dict[int, str] = {
-    KeyType.RSA: "RSA",
-    KeyType.RSA_PSS: "RSA-PSS",
-    KeyType.DSA: "DSA",
-    KeyType.DH: "DH",
-    KeyType.EC: "EC",
-    KeyType.X25519: "X25519",
-    KeyType.X448: "X448",
-    KeyType.ED25519: "ED25519",
-    KeyType.ED448: "ED448",
-}
-_TYPES = {name: KeyType(number) for number, name in _NAMES.items()}
-
-
-# -- making ------------------------------------------------------------------
-
-_generation = threading.local()
-
-
-def _keep(_kind: Any, error: BaseException, _traceback: Any) -> int:
-    _generation.error = error
-    return 0
-
-
-@ffi.def_extern(name="oi_keygen_progress", error=0, onerror=_keep)  # type: ignore[untyped-decorator]
-def _progress(_context: Any) -> int:
-    return 0 if _generation.error is not None else 1
-
-
-def _interruptible(step: Callable[[Any, Any], int], context: Any, message: str) -> Any:
-    """Run keygen or paramgen; returns the owned result."""
-    made = ffi.new("EVP_PKEY **")
-    lib.EVP_PKEY_CTX_set_cb(context, lib.oi_keygen_progress)
-    _generation.error = None
-    clear()
-    result = step(context, made)
-    error, _generation.error = _generation.error, None
-    if error is not None:
-        if made[0] != ffi.NULL:
-            lib.EVP_PKEY_free(made[0])
-        clear()
-        raise error
-    check(result, message)
-    return own(made[0], lib.EVP_PKEY_free, message)
-
-
-def _context(kind: int | str, message: str) -> Any:
-    """A context to make keys of a kind that OpenSSL knows by number or by name."""
-    clear()
-    if isinstance(kind, KeyType):
-        pointer = lib.EVP_PKEY_CTX_new_id(kind, ffi.NULL)
-    elif isinstance(kind, str):
-        pointer = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, as_name(kind, "type"), ffi.NULL)
-    else:
-        name = lib.OBJ_nid2sn(kind)
-        pointer = ffi.NULL
-        if lib.HAS_EVP_PKEY_CTX_new_from_name and kind > 0 and name != ffi.NULL:
-            pointer = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, name, ffi.NULL)
-    return own(pointer, lib.EVP_PKEY_CTX_free, message)
-
-
-def _choose(context: Any, options: dict[str, str], message: str) -> None:
-    for name, value in options.items():
-        check(lib.EVP_PKEY_CTX_ctrl_str(context, name.encode(), value.encode()), message)
-
-
-def _generate(kind: Any, bits: Any, curve: Any) -> Any:
-    if isinstance(kind, str):
-        kind = _TYPES.get(kind.upper(), kind)
-    else:
-        number = as_int(kind, "type", -(2**31), 2**31 - 1)
-        kind = KeyType(number) if number in _NAMES else number
-    label = _NAMES.get(kind, kind) if isinstance(kind, int) else kind
-    message = f"type: no key of type {label!r} can be made"
-    options: dict[str, str] = {}
-    parameters: dict[str, str] = {}
-    if kind in (KeyType.RSA, KeyType.RSA_PSS):
-        options["rsa_keygen_bits"] = str(_bits(bits, RSA_BITS_MAX))
-    elif kind == KeyType.DSA:
-        size = _bits(bits, DSA_BITS_MAX)
-        parameters["dsa_paramgen_bits"] = str(size)
-        if size < 2048:
-            # FIPS 186-4 knows no such size; what 186-2 had for it is still there
-            parameters["dsa_paramgen_q_bits"] = "160"
-    elif kind == KeyType.EC:
-        options["ec_paramgen_curve"] = _curve(bits, curve)
-        options["ec_param_enc"] = "named_curve"
-    else:
-        as_int(bits, "bits")
-    context = _context(kind, message)
-    if parameters:
-        check(lib.EVP_PKEY_paramgen_init(context), message)
-        _choose(context, parameters, "bits")
-        model = _interruptible(lib.EVP_PKEY_paramgen, context, "bits: no DSA parameters of that size")
-        context = own(lib.EVP_PKEY_CTX_new(model, ffi.NULL), lib.EVP_PKEY_CTX_free)
-    check(lib.EVP_PKEY_keygen_init(context), message)
-    _choose(context, options, "curve" if curve is not None else "bits")
-    if options or parameters:
-        message = f"bits: no key of type {label!r} can be made so"
-    return _interruptible(lib.EVP_PKEY_keygen, context, message)
-
-
-def _bits(bits: Any, most: int) -> int:
-    number = as_int(bits, "bits")
-    if not 0 < number <= most:
-        raise ValueError(f"bits: {number} is not within 1 to {most}")
-    return number
-
-
-def _curve(bits: Any, curve: Any) -> str:
-    if curve is not None:
-        return as_name(getattr(curve, "name", curve), "curve").decode()
-    number = as_int(bits, "bits")
-    if number not in _CURVE_OF_BITS:
-        raise ValueError(f"bits: must be one of {', '.join(map(str, _CURVE_OF_BITS))} for EC, not {number}")
-    return _CURVE_OF_BITS[number]
 
 
 @implementer(IPKey)
@@ -202,7 +75,7 @@ class PKey:
 
     def generate_key(self, type: int | str, bits: int = 0, *, curve: Any = None) -> None:  # noqa: A002
         """Make a new key; see ``IPKey.generate_key``."""
-        self._pkey = _generate(type, bits, curve)
+        self._pkey = generate(type, bits, curve)
         self._initialized = True
         self._only_public = False
 
@@ -228,8 +101,8 @@ class PKey:
         if not self._initialized:
             return ""
         number = self.type()
-        if number in _NAMES:
-            return _NAMES[number]
+        if number in NAMES:
+            return NAMES[number]
         name = lib.EVP_PKEY_get0_type_name(self._pkey)
         clear()
         if name == ffi.NULL:
@@ -265,7 +138,24 @@ class PKey:
 
         if self._only_public:
             return serialization.load_der_public_key(dump_publickey(FileType.ASN1, self))
+        if self.algorithm.startswith("ML-DSA-"):
+            # cryptography reads PKCS#8 with the seed alone; OpenSSL writes the expanded key too
+            from cryptography.hazmat.primitives.asymmetric import mldsa
+
+            name = self.algorithm.replace("-", "") + "PrivateKey"
+            return getattr(mldsa, name).from_seed_bytes(self._seed())
         return serialization.load_der_private_key(_private_info(self), None)
+
+    def _seed(self) -> bytes:
+        """The seed of a post-quantum key (FIPS 204, section 3.6.3)."""
+        room = ffi.new("unsigned char[]", 64)
+        size = ffi.new("size_t *")
+        clear()
+        found = lib.EVP_PKEY_get_octet_string_param(
+            self._need_private("this key"), b"seed", room, len(room), size
+        )
+        check(found, "this key: its seed is not known")
+        return copy_bytes(room, size[0])
 
     @classmethod
     def from_cryptography_key(cls, crypto_key: Any) -> PKey:
@@ -343,10 +233,34 @@ def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, what
     if pointer == ffi.NULL and answer.asked:
         if secret is None:
             fail(CryptoError, "passphrase: missing, and the key is encrypted")
-        fail(CryptoError, f"passphrase: wrong, or {what}")
+        error = take(CryptoError, f"passphrase: wrong, or {what}")
+        old = _read_old(data, secret) if is_unsupported(error) else None
+        if old is None:
+            raise error
+        return old
     handle = own(pointer, lib.EVP_PKEY_free, what)
     clear()
     return handle
+
+
+def _read_old(data: bytes, secret: bytes) -> Any | None:
+    """An owned key from PKCS#8 encrypted with an algorithm that OpenSSL 3 has put aside.
+
+    Or None: it is something else, or the legacy provider does not help.
+    """
+    for _, der in [*read_pem(b"ENCRYPTED PRIVATE KEY", data, "buffer"), (b"", data)]:
+        try:
+            sealed = from_der(lib.d2i_X509_SIG, lib.X509_SIG_free, der, "buffer")
+            info = own(
+                lib.PKCS8_decrypt_ex(sealed, secret, len(secret), legacy_context(), ffi.NULL),
+                lib.PKCS8_PRIV_KEY_INFO_free,
+            )
+            plain = to_der(lib.i2d_PKCS8_PRIV_KEY_INFO, info, "buffer")
+            # read anew, it belongs to the default library context
+            return from_der(lib.d2i_AutoPrivateKey, lib.EVP_PKEY_free, plain, "buffer")
+        except CryptoError:
+            continue
+    return None
 
 
 def load_privatekey(type: int, buffer: Any, passphrase: Passphrase | None = None) -> PKey:  # noqa: A002
@@ -395,12 +309,22 @@ def _private_info(pkey: PKey, cipher: Any = None, secret: bytes = b"") -> bytes:
     info = own(lib.EVP_PKEY2PKCS8(pkey._need_private("pkey")), lib.PKCS8_PRIV_KEY_INFO_free, message)
     if cipher is None:
         return to_der(lib.i2d_PKCS8_PRIV_KEY_INFO, info, message)
-    sealed = own(
-        lib.PKCS8_encrypt(-1, cipher, secret, len(secret), ffi.NULL, 0, PBKDF2_ROUNDS, info),
-        lib.X509_SIG_free,
-        "cipher: keys cannot be encrypted with it",
-    )
+    sealed = with_legacy(functools.partial(_seal, info, cipher, secret), "cipher")
     return to_der(lib.i2d_X509_SIG, sealed, message)
+
+
+def _seal(info: Any, cipher: Any, secret: bytes, context: Any) -> Any:
+    message = "cipher: keys cannot be encrypted with it"
+    clear()
+    if context != ffi.NULL:
+        name = lib.EVP_CIPHER_name(cipher)
+        cipher = own(lib.EVP_CIPHER_fetch(context, name, ffi.NULL), lib.EVP_CIPHER_free, message)
+    arguments = (-1, cipher, secret, len(secret), ffi.NULL, 0, PBKDF2_ROUNDS, info)
+    if lib.HAS_PKCS8_encrypt_ex:
+        pointer = lib.PKCS8_encrypt_ex(*arguments, context, ffi.NULL)
+    else:
+        pointer = lib.PKCS8_encrypt(*arguments)
+    return own(pointer, lib.X509_SIG_free, message)
 
 
 def dump_privatekey(
@@ -516,47 +440,3 @@ def verify_with(pkey: PKey, signature: Any, data: Any, digest: Any = None) -> No
         "signature: does not match",
     )
     clear()
-
-
-# -- curves ------------------------------------------------------------------
-
-
-class EllipticCurve:
-    """A curve that OpenSSL knows; give it to ``PKey.generate_key(TYPE_EC, curve=...)``."""
-
-    __slots__ = ("_nid", "name")
-
-    def __init__(self, name: str, nid: int) -> None:
-        self.name = name
-        self._nid = nid
-
-    def __eq__(self, other: object) -> bool:
-        return self._nid == other._nid if isinstance(other, EllipticCurve) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self._nid)
-
-    def __repr__(self) -> str:
-        return f"<Curve {self.name!r}>"
-
-
-def get_elliptic_curves() -> set[EllipticCurve]:
-    """All curves that this OpenSSL knows."""
-    count = lib.EC_get_builtin_curves(ffi.NULL, 0)
-    curves = ffi.new("EC_builtin_curve[]", count)
-    lib.EC_get_builtin_curves(curves, count)
-    return {EllipticCurve(ffi.string(lib.OBJ_nid2sn(item.nid)).decode(), item.nid) for item in curves}
-
-
-def get_elliptic_curve(name: str) -> EllipticCurve:
-    """The curve by the *name*, OpenSSL's (``"prime256v1"``) or NIST's (``"P-256"``).
-
-    :raises ValueError: OpenSSL does not know it.
-    """
-    wanted = as_name(name, "name")
-    number = lib.EC_curve_nist2nid(wanted) or lib.OBJ_txt2nid(wanted)
-    clear()
-    for curve in get_elliptic_curves():
-        if curve._nid == number:
-            return curve
-    raise ValueError(f"name: OpenSSL has no curve {name!r}")

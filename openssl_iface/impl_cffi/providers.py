@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from ..errors import CryptoError
+from ..errors import CryptoError, OpenSSLError
 from ._errors import check, take
 from ._handles import own
 from ._native import ffi, lib
@@ -38,7 +38,7 @@ def legacy_context() -> Any:
     return _loaded["context"]
 
 
-def is_unsupported(error: CryptoError) -> bool:
+def is_unsupported(error: OpenSSLError) -> bool:
     """Whether OpenSSL knows what it was asked for, but has no provider for it."""
     return any(lib.ERR_GET_REASON(code) == lib.ERR_R_UNSUPPORTED for code in error.codes)
 

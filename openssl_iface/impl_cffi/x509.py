@@ -214,10 +214,10 @@ class X509(Signed):
         method = digest_by_name(digest_name)
         room = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE)
         size = ffi.new("unsigned int *")
-        with self._reading() as raw:
-            clear()
-            check(lib.X509_digest(raw, method, room, size), "this certificate is not complete")
-            clear()
+        handle = self._whole("self")
+        clear()
+        check(lib.X509_digest(handle, method, room, size), "digest_name: cannot be used")
+        clear()
         return copy_bytes(room, size[0]).hex(":").upper().encode()
 
     # -- exchange ------------------------------------------------------------

@@ -153,6 +153,9 @@ class TestFromDer:
         made = X509Extension.from_der("basicConstraints", False, b"\xff\xff\xff")
         assert "ff ff ff" in str(made)
 
+    def test_text_with_nul_is_shown_as_a_whole(self) -> None:
+        assert str(X509Extension.from_der("nsComment", False, b"\x16\x05ab\0cd")) == "ab\0cd"
+
     def test_an_unknown_name_is_an_error(self) -> None:
         with pytest.raises(CryptoError, match="type_name"):
             X509Extension.from_der("nonsense", False, b"")
@@ -203,7 +206,21 @@ class TestAlternativeNames:
             ("DNS", "good.example\0.evil.example"),
             ("DNS", "b\xe4d"),
         ]
-        assert str(cert.get_extension(cert.get_extension_count() - 1))
+        shown = str(cert.get_extension(cert.get_extension_count() - 1))
+        assert shown == "DNS:good.example\0.evil.example, DNS:b\xe4d"
+
+    def test_every_kind_is_shown_around_a_nul(self, issue: Any) -> None:
+        name = X509().get_subject()
+        name.CN = "x"
+        cert = self.names(
+            issue,
+            *(tlv(0x81, b"a\0@b"), tlv(0x86, b"http://a\0b/"), tlv(0xA4, name.der()), tlv(0x88, b"\x2a\3")),
+            *(tlv(0x87, bytes([192, 0, 2, 1])), tlv(0x87, bytes.fromhex("20010db8" + "0" * 23 + "1"))),
+        )
+        assert str(cert.get_extension(cert.get_extension_count() - 1)) == (
+            "email:a\0@b, URI:http://a\0b/, DirName:/commonName=x, Registered ID:1.2.3, "
+            "IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1"
+        )
 
     def test_an_address_of_no_known_size_is_shown_as_such(self, issue: Any) -> None:
         cert = self.names(issue, tlv(0x87, b"\1\2\3"), tlv(0x87, b""))

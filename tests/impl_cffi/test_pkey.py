@@ -17,17 +17,17 @@ from zope.interface.verify import verifyObject
 from openssl_iface.errors import CryptoError
 from openssl_iface.impl_cffi._errors import clear
 from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi.keygen import get_elliptic_curve, get_elliptic_curves
 from openssl_iface.impl_cffi.pkey import (
     PKey,
     dump_privatekey,
     dump_publickey,
-    get_elliptic_curve,
-    get_elliptic_curves,
     load_privatekey,
     load_publickey,
     sign,
     verify_with,
 )
+from openssl_iface.impl_cffi.providers import legacy_context
 from openssl_iface.interfaces import IPKey
 from openssl_iface.values import FileType, KeyType
 
@@ -37,6 +37,7 @@ PEM, DER, TEXT = FileType.PEM, FileType.ASN1, FileType.TEXT
 KINDS = [
     ("RSA", 2048, KeyType.RSA, {2048}),
     ("RSA-PSS", 2048, KeyType.RSA_PSS, {2048}),
+    ("DSA", 512, KeyType.DSA, {512}),
     ("DSA", 1024, KeyType.DSA, {1024}),
     ("DSA", 2048, KeyType.DSA, {2048}),
     ("EC", 256, KeyType.EC, {256}),
@@ -50,6 +51,18 @@ POST_QUANTUM = ["ML-DSA-44", "ML-DSA-65", "ML-DSA-87"]
 KNOWS_ML_DSA = lib.OBJ_txt2nid(b"ML-DSA-65") != lib.NID_undef
 clear()
 ALL = [(kind, bits) for kind, bits, _, _ in KINDS] + ([(k, 0) for k in POST_QUANTUM] if KNOWS_ML_DSA else [])
+
+
+def _has_legacy() -> bool:
+    if not lib.HAS_OSSL_LIB_CTX_new:
+        return True
+    try:
+        return bool(legacy_context())
+    except CryptoError:
+        return False
+
+
+HAS_LEGACY = _has_legacy()
 
 MakeKey = Callable[..., PKey]
 
@@ -372,6 +385,33 @@ class TestPassphrases:
             load_privatekey(PEM, sealed, lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             dump_privatekey(PEM, key("EC", 256), "aes256", lambda _: 1 / 0)
+
+    @pytest.mark.parametrize("cipher", ["blowfish", "des-cbc", "rc2-cbc", "aes-256-cbc", "des-ede3-cbc"])
+    def test_old_ciphers_where_there_is_a_legacy_provider(self, key: MakeKey, cipher: str) -> None:
+        if cipher in ("blowfish", "des-cbc", "rc2-cbc") and not HAS_LEGACY:
+            with pytest.raises(CryptoError, match="legacy provider"):
+                dump_privatekey(PEM, key("EC", 256), cipher, b"x")
+            return
+        sealed = dump_privatekey(PEM, key("EC", 256), cipher, b"x")
+        again = load_privatekey(PEM, sealed, b"x")
+        assert again == key("EC", 256)
+        assert sign(again, b"data", "sha256")
+        with pytest.raises(CryptoError, match="passphrase"):
+            load_privatekey(PEM, sealed, b"y")
+
+    @pytest.mark.parametrize("old", ["PBE-MD5-DES", "PBE-SHA1-RC2-40", "PBE-SHA1-RC4-128", "PBE-SHA1-3DES"])
+    def test_old_files(self, openssl: Any, key: MakeKey, old: str) -> None:
+        made = key("EC", 256)
+        command = ["pkcs8", "-topk8", "-v1", old, "-passout", "pass:secret"]
+        if not openssl.old:
+            command += ["-provider", "default", "-provider", "legacy"]
+        pem = openssl(*command, stdin=dump_privatekey(PEM, made))
+        der = openssl("asn1parse", "-noout", "-out", "/dev/stdout", stdin=pem)
+        for filetype, data in ((PEM, pem), (DER, der)):
+            if old == "PBE-SHA1-3DES" or HAS_LEGACY:
+                assert load_privatekey(filetype, data, b"secret") == made
+            with pytest.raises(CryptoError, match="passphrase"):
+                load_privatekey(filetype, data, b"wrong")
 
     def test_a_cipher_needs_a_passphrase(self, key: MakeKey) -> None:
         with pytest.raises(TypeError, match="passphrase"):

@@ -9,6 +9,7 @@ static const int NID_undef;
 
 const EVP_MD *EVP_get_digestbyname(const char *);
 const EVP_CIPHER *EVP_get_cipherbyname(const char *);
+const char *EVP_CIPHER_name(const EVP_CIPHER *);
 static const int EVP_MAX_MD_SIZE;
 
 EVP_PKEY *EVP_PKEY_new(void);
