@@ -67,6 +67,7 @@ if INSTALLED:
     # The blocks of a page run one after another, in one namespace.
     pytest_collect_file = Sybil(
         parsers=[PythonCodeBlockParser(), SkipParser()],
+        # The programs in the README run for ever; test_readme.py runs them.
         patterns=["docs/*.md", "docs/*/*.md"],
         setup=in_a_directory_of_its_own,
         teardown=back_again,

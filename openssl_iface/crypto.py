@@ -6,7 +6,7 @@ from .errors import CryptoError, X509StoreContextError
 from .registry import get_backend as _get_backend
 from .values import FileType as _FileType
 from .values import KeyType as _KeyType
-from .values import X509StoreFlags
+from .values import PKCS7Flag, X509StoreFlags
 
 _backend = _get_backend()
 _crypto = _backend.crypto
@@ -72,6 +72,7 @@ __all__ = [
     "PKCS12",
     "PKCS12Type",
     "PKCS7",
+    "PKCS7Flag",
     "PKCS7Type",
     "PKey",
     "PKeyType",

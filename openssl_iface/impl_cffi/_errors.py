@@ -17,8 +17,9 @@ from ._native import ffi, lib
 
 T = TypeVar("T")
 
-# Reason codes of the SSL library from 1000 up are alerts that the peer sent
-# (SSL_AD_REASON_OFFSET in OpenSSL's ssl.h).
+# The SSL library's reason codes from 1000 to 1255 are alerts that the peer sent
+# (SSL_AD_REASON_OFFSET in OpenSSL's ssl.h).  Others that are larger are reasons
+# that all libraries share (ERR_R_INTERNAL_ERROR ...).
 ALERT_OFFSET = 1000
 
 
@@ -54,8 +55,9 @@ def read(errors: Any, kind: type[OpenSSLError] = CryptoError, message: str = "")
             reason = os.strerror(lib.ERR_GET_REASON(code))
         else:
             reason = _text(lib.ERR_reason_error_string(code))
-            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL and lib.ERR_GET_REASON(code) >= ALERT_OFFSET:
-                alert = lib.ERR_GET_REASON(code) - ALERT_OFFSET
+            number = lib.ERR_GET_REASON(code) - ALERT_OFFSET
+            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL and 0 <= number < 256:
+                alert = number
                 # OpenSSL 1.1.1 has no words for the newer ones.
                 reason = reason or f"alert {alert_name(alert).replace('_', ' ')}"
         reasons.append((library, _text(item.function), reason or f"error {code:#x}"))

@@ -210,7 +210,7 @@ def _own_certificate(key: _Item, certificates: list[_Item]) -> _Item | None:
 
 
 def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
-    """See ``IBackend.load_pkcs12``."""
+    """See ``ICrypto.load_pkcs12``."""
     data = as_bytes(buffer, "buffer")
     secrets = _secrets(passphrase)
     content = with_legacy(lambda context: _read(data, secrets, context), "buffer: this PKCS#12 file")

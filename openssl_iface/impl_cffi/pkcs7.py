@@ -220,7 +220,7 @@ class PKCS7:
 
 
 def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:  # noqa: A002
-    """See ``IBackend.load_pkcs7_data``."""
+    """See ``ICrypto.load_pkcs7_data``."""
     handle = PKCS7._codec.load(type, buffer)
     if not lib.oi_pkcs7_complete(handle):
         raise take(CryptoError, "buffer: a PKCS#7 message without content")
@@ -228,5 +228,5 @@ def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:  # noqa: A002
 
 
 def dump_pkcs7_data(type: int, pkcs7: PKCS7) -> bytes:  # noqa: A002
-    """See ``IBackend.dump_pkcs7_data``."""
+    """See ``ICrypto.dump_pkcs7_data``."""
     return PKCS7._codec.dump(type, as_instance(pkcs7, PKCS7, "pkcs7")._pkcs7, "pkcs7")

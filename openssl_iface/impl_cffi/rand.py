@@ -32,14 +32,13 @@ from zope.interface import moduleProvides
 from .. import interfaces
 from ..errors import RandError
 from . import _errors
+from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
 
 moduleProvides(interfaces.IRandom)
 
 __all__ = ["add", "bytes", "cleanup", "egd", "load_file", "seed", "status", "write_file"]
 
-# What OpenSSL counts bytes with.
-INT_MAX = 2**31 - 1
 # How much is mixed in at a time, and read from a file at a time (bytes).
 CHUNK = 65536
 # What load_file takes from a device or a pipe if no limit is given: these have no end.
@@ -60,14 +59,6 @@ def _bytes(name: str, data: Any) -> builtins.bytes:
         return memoryview(data).tobytes()
     except TypeError:
         raise TypeError(f"{name} must be bytes, not {type(data).__name__}") from None
-
-
-def _integer(name: str, value: Any, lowest: int) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
-    if value < lowest:
-        raise ValueError(f"{name} must not be less than {lowest}, got {value}")
-    return value
 
 
 def _path(path: Any) -> str:
@@ -153,7 +144,7 @@ def load_file(path: Any, bytes: int = -1) -> int:
     :return: how many bytes were read.
     :raises RandError: the file cannot be read; ``errno`` says why.
     """
-    name, limit = _path(path), _integer("bytes", bytes, -1)
+    name, limit = _path(path), as_int(bytes, "bytes", -1)
     total = 0
     try:
         descriptor = os.open(name, os.O_RDONLY | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0))
@@ -235,9 +226,7 @@ def egd(path: Any, bytes: int = 255, *, timeout: float | None = 10.0) -> int:
         conversation or did not give more in time.
     :raises RandError: the daemon cannot be reached, gave nothing, or does not keep to the protocol.
     """
-    name, size = _path(path), _integer("bytes", bytes, 0)
-    if size > EGD_MAX:
-        raise ValueError(f"bytes must not be more than {EGD_MAX}, got {size}")
+    name, size = _path(path), as_int(bytes, "bytes", 0, EGD_MAX)
     if timeout is not None:
         if not isinstance(timeout, (int, float)):
             raise TypeError(f"timeout must be a number or None, not {type(timeout).__name__}")

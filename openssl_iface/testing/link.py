@@ -135,7 +135,7 @@ class Side:
     def __repr__(self) -> str:
         connection = self.connection
         return (
-            f"<{self.name}: wants {Want(connection.wants)!s}, handshake "
+            f"<{self.name}: wants {Want(connection.wants).name}, handshake "
             f"{'done' if connection.handshake_done else 'not done'}, {len(self.received)} bytes received, "
             f"{connection.queued} queued, ended {connection.ended}, failures {self.failures}, "
             f"{self.calls} calls>"

@@ -16,6 +16,8 @@ from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import CryptoError
 from openssl_iface.impl_cffi import pkcs12 as module
+from openssl_iface.impl_cffi._encoding import to_der
+from openssl_iface.impl_cffi._handles import own
 from openssl_iface.impl_cffi._native import ffi, lib
 from openssl_iface.impl_cffi.pkcs12 import PKCS12, load_pkcs12
 from openssl_iface.impl_cffi.pkey import PKey, dump_publickey, load_publickey, sign, verify_with
@@ -79,8 +81,13 @@ def oid(text: str) -> bytes:
 PKCS7_TYPE = "1.2.840.113549.1.7."
 DATA, SIGNED, ENVELOPED, ENCRYPTED = (oid(PKCS7_TYPE + number) for number in ("1", "2", "3", "6"))
 CERT_BAG, SAFE_BAG = oid("1.2.840.113549.1.12.10.1.3"), oid("1.2.840.113549.1.12.10.1.6")
+KEY_BAG = oid("1.2.840.113549.1.12.10.1.1")
 X509_CERTIFICATE = oid("1.2.840.113549.1.9.22.1")
 FRIENDLY_NAME, LOCAL_KEY_ID = oid("1.2.840.113549.1.9.20"), oid("1.2.840.113549.1.9.21")
+
+
+def _pkcs8(key: PKey) -> Any:
+    return own(lib.EVP_PKEY2PKCS8(key._pkey), lib.PKCS8_PRIV_KEY_INFO_free)
 
 
 def explicit(content: bytes) -> bytes:
@@ -362,6 +369,29 @@ class TestHostile:
             else:
                 again.export("y", **FEW) if again.get_privatekey() else None
         assert refused > (900 if maciter > 0 else 1)
+
+    def test_damage_where_nothing_is_encrypted(self, pki: Any) -> None:
+        """So that it reaches what stands behind the encryption, mostly."""
+        identity = attribute(LOCAL_KEY_ID, octets(b"1"))
+        name = attribute(FRIENDLY_NAME, der(0x1E, "Alice".encode("utf-16-be")))
+        bag = certificate_bag(pki.alice.certificate, name, identity)
+        info = to_der(lib.i2d_PKCS8_PRIV_KEY_INFO, _pkcs8(pki.alice.key), "")
+        key = sequence(KEY_BAG, explicit(info), der(0x31, identity))
+        data = a_file(a_safe(bag, key), a_safe(sequence(SAFE_BAG, explicit(sequence(bag)))))
+        whole = load_pkcs12(data)
+        assert whole.get_privatekey() == pki.alice.key
+        assert whole.get_certificate() == pki.alice.certificate
+        assert whole.get_ca_certificates() == (pki.alice.certificate,)
+        assert whole.get_friendlyname() == b"Alice"
+        generator = random.Random(3)
+        for _ in range(1500):
+            damaged = bytearray(data)
+            for _ in range(generator.randint(1, 3)):
+                damaged[generator.randrange(len(damaged))] = generator.randrange(256)
+            try:
+                load_pkcs12(damaged)
+            except CryptoError:
+                pass
 
     @pytest.mark.parametrize("kind", [DATA, SIGNED, ENVELOPED, ENCRYPTED, oid("1.2.3.4")])
     def test_content_that_is_missing(self, kind: bytes) -> None:

@@ -11,6 +11,8 @@ import pytest
 from openssl_iface.testing import peers
 from openssl_iface.testing.wires import Proxy
 
+pytestmark = pytest.mark.slow
+
 MAKES = {make.name: make for make in peers.makes()}
 SERVERS = [name for name, make in MAKES.items() if "server" in make.can]
 CLIENTS = [name for name, make in MAKES.items() if "client" in make.can and "server" in make.can]

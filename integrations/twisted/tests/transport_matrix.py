@@ -10,7 +10,6 @@ import asyncio
 import atexit
 import shutil
 import ssl
-import subprocess
 import tempfile
 from collections.abc import Callable
 from functools import cache
@@ -25,6 +24,7 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
+from openssl_iface.testing.pki import Authority
 from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import (
     ServerContextFactory,
@@ -36,28 +36,20 @@ from openssl_iface_twisted import (
 
 # -- a throwaway PKI ------------------------------------------------------------------
 
-_SCRIPT = """
-set -e
-new() { openssl ecparam -name prime256v1 -genkey -noout -out $1.key; }
-new ca; openssl req -x509 -new -key ca.key -subj "/CN=Test CA" -days 2 -out ca.pem
-new other; openssl req -x509 -new -key other.key -subj "/CN=Other CA" -days 2 -out other.pem
-for name in server client; do
-  new $name
-  openssl req -new -key $name.key -subj "/CN=$name" -out $name.csr
-  printf 'subjectAltName=DNS:localhost,IP:127.0.0.1,IP:::1' > ext
-  openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out $name.pem
-  cat $name.pem $name.key > $name-both.pem
-done
-"""
-
 
 @cache
 def pki() -> Path:
     """A directory with ca.pem, other.pem, server.pem, server.key, client-both.pem ..."""
-    directory = tempfile.mkdtemp()
+    directory = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, directory, True)
-    subprocess.run(["sh", "-c", _SCRIPT], cwd=directory, check=True, capture_output=True)
-    return Path(directory)
+    ca, other = Authority("Test CA"), Authority("Other CA")
+    (directory / "ca.pem").write_bytes(ca.pem)
+    (directory / "other.pem").write_bytes(other.pem)
+    for name, usage in (("server", "server"), ("client", "client")):
+        identity = ca.issue("localhost", "127.0.0.1", "::1", usage=usage)
+        identity.write(directory, name)
+        (directory / f"{name}-both.pem").write_bytes(identity.chain_pem + identity.key_pem)
+    return directory
 
 
 # -- protocols -------------------------------------------------------------------------

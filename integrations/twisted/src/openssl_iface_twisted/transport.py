@@ -58,8 +58,17 @@ class TLSConnection(TLSStream, tcp.Connection):
         if data and self._flowing:
             # The hot path.  What the user raises here ends the connection, by the reactor.
             self.protocol.dataReceived(data)
-            if self._out:
-                self._flushOut()
+            out = self._out
+            if out:
+                if len(out) == 1 and self.producer is None:
+                    # _flushOut, for an answer in one piece
+                    self._outSize = 0
+                    try:
+                        self._engineWrite(out.pop())
+                    except Exception as error:
+                        self._writeFailed(error)
+                else:
+                    self._flushOut()
             if self._flowing and self._engine.wants == READ:
                 self._collecting = OPEN
                 return

@@ -1,0 +1,321 @@
+"""Wires and peers that are not nice: slow, cut, spoilt; long flights, and new keys in the midst of data."""
+
+from __future__ import annotations
+
+import gc
+import os
+import resource
+import socket
+import weakref
+from typing import Any
+
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
+
+from openssl_iface import crypto, errors
+from openssl_iface.testing.pki import Authority
+from openssl_iface.values import ProtocolVersion
+from openssl_iface_twisted import ServerContextFactory, TruncatedConnectionLost
+
+BLOB = os.urandom(1 << 20)
+
+
+class Dribble(Protocol):
+    """Passes on what it receives byte by byte, each in its own segment, and stops where it is told to."""
+
+    other: Any = None
+
+    def __init__(self, case: TransportCase, limit: int | None = None) -> None:
+        self.case = case
+        self.limit = limit
+        self.waiting = bytearray()
+        self.ended = self.due = False
+
+    def connectionMade(self) -> None:
+        self.transport.setTcpNoDelay(True)
+        self.other.pass_on()
+
+    def dataReceived(self, data: bytes) -> None:
+        self.waiting += data
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        if self.due or not self.other.connected:
+            return
+        self.due = True
+        self.case.reactor.callLater(0, self.pass_one)
+
+    def pass_one(self) -> None:
+        self.due = False
+        other = self.other
+        if self.waiting and self.limit != 0:
+            other.transport.write(bytes(self.waiting[:1]))
+            del self.waiting[:1]
+            if self.limit is not None:
+                self.limit -= 1
+        if self.limit == 0:
+            other.transport.loseConnection()
+            self.transport.loseConnection()
+        elif self.waiting:
+            self.pass_on()
+        elif self.ended:
+            other.transport.loseConnection()
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.ended = True
+        self.pass_on()
+
+
+class Wire(TransportCase):
+    def dribble(self, port: int, limit: int | None = None) -> int:
+        """A port that leads to *port*, byte by byte; after *limit* bytes to the client it ends."""
+
+        class Relay(Factory):
+            noisy = False
+
+            def buildProtocol(_, addr: Any) -> Protocol:
+                near, far = Dribble(self), Dribble(self, limit)
+                near.other, far.other = far, near
+                factory = ClientFactory()
+                factory.noisy = False
+                factory.buildProtocol = lambda addr: far  # type: ignore[method-assign]
+                self.reactor.connectTCP("127.0.0.1", port, factory)
+                return near
+
+        return self.listenPlain(Relay())
+
+    def test_byte_by_byte(self) -> None:
+        """Handshake, data and close_notify in segments of one byte."""
+        server = Recorder().on("data", lambda s: s.transport.write(b"HELLO" if len(s.data) == 5 else b""))
+        client = Recorder().on("handshake", lambda c: c.transport.write(b"hello"))
+        client.on("data", lambda c: c.transport.loseConnection() if len(c.data) == 5 else None)
+        self.connect(self.dribble(self.listen(Once(server))), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(client.data, b"HELLO")
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_cut_in_the_handshake(self) -> None:
+        """In the middle of a record, in the middle of the handshake."""
+        for limit in (1, 3, 100):
+            with self.subTest(limit=limit):
+                server, client = Recorder(), Recorder()
+                self.connect(self.dribble(self.listen(Once(server)), limit), Once(client))
+                self.runUntilLost(server, client)
+                self.assertIs(client.reason.type, TruncatedConnectionLost)
+                self.assertTrue(server.reason.check(ConnectionLost), server.reason)
+                self.doCleanups()
+                self.reactor = self.buildReactor()
+
+    def test_cut_in_a_record(self) -> None:
+        """Half a record is not delivered, and the end is not a clean one."""
+        server = Recorder()
+
+        def half(client: StdlibPeer) -> None:
+            client.tls.write(b"x" * 1000)
+            client.transport.write(client._outgoing.read()[:500])
+            client.transport.loseConnection()
+
+        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", half)
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(server.data, b"")
+        self.assertIs(server.reason.type, TruncatedConnectionLost)
+
+    def test_corrupted(self) -> None:
+        """A record that was changed on its way: the alert goes out, the error comes up."""
+        server = Recorder()
+
+        def spoil(client: StdlibPeer) -> None:
+            client.tls.write(b"x" * 1000)
+            record = bytearray(client._outgoing.read())
+            record[600] ^= 1
+            client.transport.write(bytes(record))
+
+        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", spoil)
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(server.data, b"")
+        self.assertTrue(server.reason.check(errors.Error), server.reason)
+        self.assertFalse(server.reason.check(ConnectionLost), server.reason)
+        self.assertIn("BAD_RECORD_MAC", str(client.error))
+
+    def test_long_flight(self) -> None:
+        """A handshake flight of more than 64 KiB: hundreds of client authorities and a big certificate."""
+        root = Authority("Big root")
+        server_identity = root.intermediate(padding=30_000).issue("localhost")
+        context = ServerContextFactory(
+            [server_identity.certificate, *server_identity.chain],
+            server_identity.key,
+            clientCA=pki() / "ca.pem",
+        )
+        self.bound(context.getContext())
+        names = []
+        for number in range(250):
+            name = crypto.X509().get_subject()
+            name.O, name.OU, name.CN = "x" * 60, "y" * 60, f"authority {number} {'z' * 40}"
+            names.append(name)
+        context.getContext().set_client_ca_list(names)
+        server = Recorder().on("data", lambda s: s.transport.loseConnection())
+        client = Recorder().on("made", lambda c: c.transport.write(b"x"))
+        self.runPair(
+            server,
+            client,
+            serverContext=context,
+            clientContext=self.clientContext(
+                cafile=None, trust=[root.certificate], certificate=pki() / "client-both.pem"
+            ),
+        )
+        self.assertEqual(server.data, b"x")
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_new_keys_under_load(self) -> None:
+        """TLS 1.3 KeyUpdate, TLS 1.2 renegotiation, with full buffers both ways: not a byte is lost."""
+        context = self.serverContext()
+        if self.version == ProtocolVersion.TLS1_2:
+            context.getContext().clear_options(0x40000000)  # OP_NO_RENEGOTIATION
+        size = 4 * len(BLOB)
+
+        def change(server: Recorder, count: int) -> None:
+            if server.reason is None and count:
+                engine = server.transport.getHandle()
+                if self.version == ProtocolVersion.TLS1_3:
+                    engine.key_update(True)
+                elif count == 3:
+                    engine.renegotiate()
+                server.transport.resumeHandshake()
+                self.reactor.callLater(0, change, server, count - 1)
+
+        def begin(protocol: Recorder) -> None:
+            protocol.transport.write(BLOB * 4)
+
+        def done(protocol: Recorder) -> None:
+            if len(server.data) == len(client.data) == size:
+                client.transport.loseConnection()
+
+        server = Recorder().on("data", done)
+        server.on("handshake", lambda s: (begin(s), self.reactor.callLater(0, change, s, 20)))
+        client = Recorder().on("handshake", begin).on("data", done)
+        client_context = self.clientContext()
+        client_context.getContext().clear_options(0x40000000)
+        self.runPair(server, client, serverContext=context, clientContext=client_context)
+        self.assertEqual(server.data, BLOB * 4)
+        self.assertEqual(client.data, BLOB * 4)
+
+    def test_many_at_once(self) -> None:
+        """Two hundred connections in one go, each with its own echo."""
+        servers = [Recorder() for _ in range(200)]
+        clients = [Recorder() for _ in range(200)]
+        for server in servers:
+            server.on("data", lambda s: s.transport.write(bytes(s.data)))
+        port = self.listen(Once(*servers))
+        context = self.clientContext()
+        for number, client in enumerate(clients):
+            client.on("made", lambda c, number=number: c.transport.write(b"%d" % number))
+            client.on("data", lambda c: c.transport.loseConnection())
+            self.connect(port, Once(client), context)
+        self.runUntilLost(*servers, *clients)
+        for number, client in enumerate(clients):
+            self.assertEqual(client.data, b"%d" % number)
+            self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_out_of_descriptors(self) -> None:
+        """A server that has run out of descriptors drops who comes then, and serves those who come later."""
+        served = Recorder().on("data", lambda s: s.transport.loseConnection())
+        port = self.listen(Once(served))
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        hungry = socket.socket()
+        dropped = []
+
+        def starve() -> None:
+            lowest = os.dup(0)
+            os.close(lowest)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+            hungry.setblocking(False)
+            hungry.connect_ex(("127.0.0.1", port))
+            self.reactor.callLater(0.05, feed)
+
+        def feed() -> None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            try:
+                dropped.append(hungry.recv(1))
+            except BlockingIOError:
+                dropped.append(None)
+            except OSError as error:
+                dropped.append(error)
+            hungry.close()
+            self.connect(port, Once(client))
+
+        client = Recorder().on("made", lambda c: c.transport.write(b"x"))
+        self.reactor.callWhenRunning(starve)
+        try:
+            self.runUntilLost(client)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        self.assertEqual(len(dropped), 1)
+        self.assertTrue(client.reason.check(ConnectionDone, ConnectionLost))
+
+    def test_nothing_is_left(self) -> None:
+        """Transports and engines are gone when the connections are."""
+        alive: list[Any] = []
+
+        def note(protocol: Recorder) -> None:
+            alive.extend((weakref.ref(protocol.transport), weakref.ref(protocol.transport.getHandle())))
+
+        server = Recorder().on("handshake", note).on("data", lambda s: s.transport.loseConnection())
+        client = Recorder().on("handshake", lambda c: (note(c), c.transport.write(BLOB)))
+        self.runPair(server, client)
+        server.transport = client.transport = None  # type: ignore[assignment]
+        self.assertEqual(len(alive), 4)
+        gc.collect()
+        self.assertEqual([kept() for kept in alive if kept() is not None], [])
+        self.assertEqual([c for c in self.reactor.getDelayedCalls() if "TLS" in repr(c)], [])
+
+    def test_no_shared_protocol(self) -> None:
+        """The server's alert reaches the client; both know."""
+        other = {
+            ProtocolVersion.TLS1_2: ProtocolVersion.TLS1_3,
+            ProtocolVersion.TLS1_3: ProtocolVersion.TLS1_2,
+        }[self.version]
+        context = self.clientContext()
+        context.getContext().set_max_proto_version(other)
+        context.getContext().set_min_proto_version(other)
+        context.getContext().set_max_proto_version(other)
+        server, client = Recorder(), Recorder()
+        self.runPair(server, client, clientContext=context)
+        self.assertEqual(client.reason.value.alert, 70)  # protocol_version
+        self.assertTrue(server.reason.check(errors.Error), server.reason)
+        self.assertFalse(server.reason.check(ConnectionLost), server.reason)
+
+    def test_session_survives_an_abrupt_end(self) -> None:
+        """A connection that was cut off does not take its session with it."""
+        sessions: list[Any] = []
+        reused: list[bool] = []
+        base = self.clientContext()
+
+        class Resuming:
+            def clientConnectionForTLS(_, transport: Any) -> Any:
+                connection = base.clientConnectionForTLS(transport)
+                if sessions:
+                    connection.set_session(sessions[0])
+                return connection
+
+        def first(client: Recorder) -> None:
+            sessions.append(client.transport.getHandle().get_session())
+            client.transport.abortConnection()
+
+        def second(client: Recorder) -> None:
+            reused.append(client.transport.getHandle().session_reused())
+            client.transport.loseConnection()
+
+        servers = [Recorder().on("made", lambda s: s.transport.write(b"x")) for _ in range(2)]
+        clients = [Recorder().on("data", first), Recorder().on("data", second)]
+        port = self.listen(Once(*servers), self.serverContext())
+        clients[0].lost.addCallback(lambda c: (self.connect(port, Once(clients[1]), Resuming()), c)[1])
+        self.connect(port, Once(clients[0]), Resuming())
+        self.runUntilLost(*clients)
+        self.assertEqual(reused, [True])
+
+
+matrix(Wire, globals())
