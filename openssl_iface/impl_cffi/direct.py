@@ -12,6 +12,7 @@ import errno as errnos
 import os
 import select
 import socket as sockets
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,15 @@ TLS1_3 = 0x0304
 NOT_ASKED = -1.0
 # What one call of send offers to libssl at most; it takes a record.
 MOST = 2**30
+
+
+def left(deadline: float | None) -> float | None:
+    """Seconds until *deadline*; ``None`` for ever."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def late() -> TimedOutError:
+    return TimedOutError(errnos.ETIMEDOUT, "the peer did not answer within the socket's timeout")
 
 
 class Direct(Datagram):
@@ -59,6 +69,9 @@ class Direct(Datagram):
         # One send after another: each is said to have gone when its last byte has.
         self._sending = Guard()
         self._resume: tuple[Any, int] | None = None
+        # For threads that wait for what another one is to read.
+        self._moved = threading.Condition()
+        self._waiting_threads = 0
 
     # -- performing an operation -----------------------------------------------------
 
@@ -72,13 +85,44 @@ class Direct(Datagram):
         timeout = ask()
         return time.monotonic() + timeout if timeout else timeout
 
-    def _wait(self, event: int, deadline: float | None) -> None:
-        """Wait for the descriptor."""
+    def _wait(self, event: int, deadline: float | None, arrived: int) -> None:
+        """Wait until another attempt is worth it.
+
+        One thread at a time watches for what comes, and meanwhile no other reads it: else it would
+        wait for what another one has taken.  The others wait for that thread.
+
+        :param arrived: how much had been read when the last attempt began.
+        """
+        conn, moved = self._conn, self._moved
+        if not event & select.POLLIN:
+            self._poll(event, deadline)
+            return
+        with moved:
+            self._waiting_threads += 1
+            try:
+                while conn.watched and conn.arrived == arrived:
+                    if not moved.wait(left(deadline)):
+                        raise late()
+            finally:
+                self._waiting_threads -= 1
+            if conn.arrived != arrived:
+                return
+            with self._lock:
+                conn.watched = 1
+        try:
+            self._poll(event, deadline)
+        finally:
+            with moved:
+                with self._lock:
+                    conn.watched = 0
+                moved.notify_all()
+
+    def _poll(self, event: int, deadline: float | None) -> None:
         poll = select.poll()
         poll.register(self._conn.fd, event)
-        left = None if deadline is None else max(0.0, deadline - time.monotonic()) * 1000
-        if not poll.poll(left):
-            raise TimedOutError(errnos.ETIMEDOUT, "the peer did not answer within the socket's timeout")
+        seconds = left(deadline)
+        if not poll.poll(None if seconds is None else seconds * 1000):
+            raise late()
 
     def _try(self, what: int, data: Any, size: int, keep: bool) -> Any:
         """Do one thing with libssl, once, without waiting."""
@@ -130,6 +174,7 @@ class Direct(Datagram):
         while True:
             if self._conn.fd >= 0 and self._socket.fileno() != self._conn.fd:
                 raise SysCallError(errnos.EBADF, "the socket is closed")
+            arrived = self._conn.arrived
             try:
                 return self._try(what, data, size, keep)
             except (WantReadError, WantWriteError) as want:
@@ -138,9 +183,13 @@ class Direct(Datagram):
                 if deadline == 0:
                     raise
                 event = select.POLLIN if isinstance(want, WantReadError) else select.POLLOUT
+            finally:
+                if self._waiting_threads and self._conn.arrived != arrived:
+                    with self._moved:
+                        self._moved.notify_all()
             if what in READS:
                 event |= select.POLLIN  # also while an answer of ours waits to leave
-            self._wait(event, deadline)
+            self._wait(event, deadline, arrived)
 
     # -- the manual ------------------------------------------------------------------
 

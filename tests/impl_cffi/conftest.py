@@ -5,18 +5,24 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import socket
 import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi.connection import Connection
+from openssl_iface.impl_cffi.context import Context
 from openssl_iface.impl_cffi.extension import X509Extension
 from openssl_iface.impl_cffi.pkey import PKey, dump_privatekey
 from openssl_iface.impl_cffi.x509 import X509, dump_certificate
-from openssl_iface.values import FileType, KeyType
+from openssl_iface.testing.pki import PKI as ThrowawayPKI
+from openssl_iface.values import FileType, KeyType, Method, ProtocolVersion, VerifyMode, Want
 
 # Where tools/build_openssl.py keeps the OpenSSLs that the system lacks.
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openssl-iface" / "openssl"
@@ -200,3 +206,156 @@ def _issue(
 def issue() -> Callable[..., Issued]:
     """Make a certificate with its key, signed by itself or by another."""
     return _issue
+
+
+# -- connections -----------------------------------------------------------------------------
+
+
+@dataclass
+class End:
+    """What one side of an exchange has come to."""
+
+    connection: Connection
+    data: bytes = b""
+    error: BaseException | None = None
+
+
+class Tls:
+    """Contexts and pairs of connections, and what drives them."""
+
+    host = "localhost"
+
+    def __init__(self) -> None:
+        self.pki = ThrowawayPKI(self.host)
+
+    def server_context(self, version: int | None = None, identity: Any = None) -> Context:
+        identity = identity or self.pki.good
+        context = Context(Method.TLS)
+        context.use_certificate_chain([identity.certificate, *identity.chain])
+        context.use_privatekey(identity.key)
+        return self._only(context, version)
+
+    def client_context(self, version: int | None = None) -> Context:
+        context = Context(Method.TLS)
+        context.get_cert_store().add_cert(self.pki.root.certificate)
+        context.set_verify(VerifyMode.PEER)
+        return self._only(context, version)
+
+    def contexts(self, version: int | None = None) -> tuple[Context, Context]:
+        """For a server and for a client that trusts it."""
+        return self.server_context(version), self.client_context(version)
+
+    @staticmethod
+    def _only(context: Context, version: int | None) -> Context:
+        if version is not None:
+            context.set_min_proto_version(version)
+            context.set_max_proto_version(version)
+        return context
+
+    def connections(
+        self, server: Context, client: Context, sockets: Any = (None, None), host: str | None = host
+    ) -> tuple[Connection, Connection]:
+        """A server and a client, over two sockets or in memory; nothing has been done yet."""
+        accepting, connecting = Connection(server, sockets[0]), Connection(client, sockets[1])
+        accepting.set_accept_state()
+        connecting.set_connect_state()
+        if host is not None:
+            connecting.set_verify_host(host)
+        return accepting, connecting
+
+    def pair(self, version: int | None = None) -> tuple[Connection, Connection]:
+        """A server and a client in memory, shaken hands."""
+        server, client = self.connections(*self.contexts(version))
+        self.exchange(server, client, sound=True)
+        return server, client
+
+    def exchange(self, server: Connection, client: Connection, *, sound: bool = False) -> tuple[End, End]:
+        """Carry everything between two connections in memory, by the event-loop face, until nothing moves.
+
+        :param sound: whether errors are raised, and not kept.
+        """
+        ends = End(server), End(client)
+        for end in ends:
+            self._step(end, end.connection.event_proceed)
+        moved = True
+        while moved:
+            moved = False
+            for end, other in (ends, ends[::-1]):
+                while output := end.connection.event_output():
+                    moved = True
+                    self._step(other, other.connection.event_feed, output)
+                    while other.connection.wants & Want.PROCEED:
+                        self._step(other, other.connection.event_proceed)
+        for end in ends:
+            if sound and end.error is not None:
+                raise end.error
+        return ends
+
+    @staticmethod
+    def _step(end: End, call: Callable[..., bytes], *arguments: Any) -> None:
+        try:
+            end.data += call(*arguments)
+        except BaseException as error:
+            if end.error is None:
+                end.error = error
+
+    @staticmethod
+    def receive(connection: Connection, size: int) -> bytes:
+        """Exactly *size* bytes, on a blocking socket."""
+        data = bytearray()
+        while len(data) < size:
+            data += connection.recv(65536)
+        return bytes(data)
+
+    def together(self, *calls: Callable[[], Any]) -> list[Any]:
+        """Run calls in threads of their own; what each returns, or the exception that it raises."""
+        results: list[Any] = [None] * len(calls)
+
+        def run(index: int, call: Callable[[], Any]) -> None:
+            try:
+                results[index] = call()
+            except BaseException as error:
+                results[index] = error
+
+        threads = [threading.Thread(target=run, args=item, daemon=True) for item in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+            assert not thread.is_alive(), "a thread does not come to its end"
+        return results
+
+    def shake(self, server: Connection, client: Connection) -> tuple[Connection, Connection]:
+        """The handshake of two connections on blocking sockets."""
+        for result in self.together(server.do_handshake, client.do_handshake):
+            if isinstance(result, BaseException):
+                raise result
+        return server, client
+
+    def over_sockets(
+        self, version: int | None = None, kind: int = socket.AF_UNIX, timeout: float | None = 30
+    ) -> tuple[Connection, Connection]:
+        """A server and a client on a pair of blocking sockets, shaken hands."""
+        sockets = socket.socketpair(kind)
+        for one in sockets:
+            one.settimeout(timeout)
+        return self.shake(*self.connections(*self.contexts(version), sockets))
+
+
+@pytest.fixture(scope="session")
+def tls() -> Tls:
+    return Tls()
+
+
+@pytest.fixture(params=[ProtocolVersion.TLS1_2, ProtocolVersion.TLS1_3], ids=["TLSv1.2", "TLSv1.3"])
+def version(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture
+def pair(tls: Tls, version: int) -> Iterator[tuple[Connection, Connection]]:
+    """A server and a client on blocking sockets, shaken hands."""
+    server, client = tls.over_sockets(version)
+    yield server, client
+    server.close()
+    client.close()

@@ -65,6 +65,8 @@ typedef struct {
   int datagrams;     /* DTLS: what libssl writes at once leaves at once */
   int direct;        /* the manual's face: libssl reads from the descriptor */
   int busy;          /* an operation is under way */
+  int watched;       /* a thread waits for the descriptor: what comes is for it to read */
+  uint64_t arrived;  /* how often anything has been read from the descriptor */
   int detached;
   int handshake_done;
   int ended;         /* OI_OPEN ... */

@@ -7,7 +7,8 @@
  * asks for the same again.
  *
  * On an established connection a handshake is driven by SSL_read, which lets
- * application data pass; what comes while a send waits for it is kept for recv. */
+ * application data pass; what comes while a send waits for it, or shutdown for the
+ * peer's close_notify, is kept for recv. */
 #include "conn.h"
 
 #include <errno.h>
@@ -33,24 +34,43 @@ static int transport_is_gone(oi_conn *c, oi_work *work)
   return SSL_ERROR_SYSCALL;
 }
 
-static int drive(oi_conn *c, oi_work *work)
+/* Read what is there, for others than the caller. */
+static int read_ahead(oi_conn *c, oi_work *work)
 {
   size_t got;
-  int error;
+  int error = oi_perform(c, work, OI_READ, work->plain, OI_EVENT_SIZE, &got);
 
-  while (c->handshake_done && oi_renegotiating(c)) {
-    error = oi_perform(c, work, OI_READ, work->plain, OI_EVENT_SIZE, &got);
-    if (error != SSL_ERROR_NONE)
-      return error;
-    if (oi_buffered_plain(c) > OI_KEPT_LIMIT || !oi_keep(c, work->plain, got)) {
-      oi_transport_failed(c, ENOMEM);
-      c->dead = 1;
-      return transport_is_gone(c, work);
-    }
-    if (c->callback_failed)
-      return SSL_ERROR_NONE;
+  if (error == SSL_ERROR_NONE &&
+      (oi_buffered_plain(c) > OI_KEPT_LIMIT || !oi_keep(c, work->plain, got))) {
+    oi_transport_failed(c, ENOMEM);
+    c->dead = 1;
+    return transport_is_gone(c, work);
   }
-  return SSL_ERROR_NONE;
+  return error;
+}
+
+static int drive(oi_conn *c, oi_work *work)
+{
+  int error = SSL_ERROR_NONE;
+
+  while (error == SSL_ERROR_NONE && !c->callback_failed && c->handshake_done && oi_renegotiating(c))
+    error = read_ahead(c, work);
+  return error;
+}
+
+/* Wait for the peer's close_notify.  SSL_shutdown would take data that come before
+ * it for an error. */
+static int await_end(oi_conn *c, oi_work *work, size_t *done)
+{
+  int error = SSL_ERROR_NONE;
+
+  while (error == SSL_ERROR_NONE && !c->callback_failed)
+    error = read_ahead(c, work);
+  if (error != SSL_ERROR_ZERO_RETURN)
+    return error;
+  oi_settle(c, work, error);
+  *done = 1;
+  return want(work, SSL_ERROR_NONE);
 }
 
 static int reading(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
@@ -77,6 +97,8 @@ static int writing(oi_conn *c, oi_work *work, int what, char *data, size_t size,
     return error;
   if (what == OI_HANDSHAKE && c->handshake_done && !SSL_renegotiate_pending(c->ssl) && !SSL_in_init(c->ssl))
     return want(work, SSL_ERROR_NONE);
+  if (what == OI_SHUTDOWN && c->close_sent)
+    return await_end(c, work, done);
   error = oi_perform(c, work, what, data, size, done);
   if (error == SSL_ERROR_NONE && (what == OI_KEY_UPDATE || what == OI_ASK_CERTIFICATE))
     error = oi_perform(c, work, OI_HANDSHAKE, NULL, 0, done); /* write it */

@@ -2,9 +2,12 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- buffers -------------------------------------------------------------- */
@@ -180,8 +183,30 @@ static int ready(int fd, short events)
   return poll(&one, 1, 0) > 0;
 }
 
-/* A descriptor that is no socket (a pipe, a terminal) cannot be told not to
- * wait, so it is asked first; PIPE_BUF bytes then never block. */
+/* A descriptor that is no socket cannot be told in a call not to wait, so it is
+ * asked first.  A pipe then takes PIPE_BUF bytes at once; a terminal may take
+ * fewer than it is given and wait, unless it is told not to for the moment. */
+static ssize_t write_some(int fd, const void *data, size_t size)
+{
+  struct stat what;
+  int flags, error;
+  ssize_t sent;
+
+  if (fstat(fd, &what) == 0 && S_ISFIFO(what.st_mode))
+    return write(fd, data, size < PIPE_BUF ? size : PIPE_BUF);
+  flags = fcntl(fd, F_GETFL);
+  if (flags < 0)
+    return -1;
+  if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+    return -1;
+  sent = write(fd, data, size);
+  error = errno;
+  if (!(flags & O_NONBLOCK))
+    fcntl(fd, F_SETFL, flags);
+  errno = error;
+  return sent;
+}
+
 ssize_t oi_receive(oi_conn *c, void *data, size_t size)
 {
   ssize_t got;
@@ -216,7 +241,7 @@ static ssize_t transmit(oi_conn *c, const void *data, size_t size)
         continue;
       }
     } else if (ready(c->fd, POLLOUT)) {
-      sent = write(c->fd, data, size < 4096 ? size : 4096);
+      sent = write_some(c->fd, data, size);
     } else {
       errno = EAGAIN;
       sent = -1;
@@ -285,8 +310,9 @@ static int bio_read(BIO *bio, char *data, int size)
     memcpy(data, c->block, n);
     c->block += n;
     c->block_len -= n;
-  } else if (c->direct && c->fd >= 0 && !c->eof) {
+  } else if (c->direct && c->fd >= 0 && !c->eof && !c->watched) {
     ssize_t got = oi_receive(c, data, (size_t)size);
+    c->arrived += got >= 0 || !oi_again(errno);
     if (got > 0)
       n = (size_t)got;
     else if (got == 0)

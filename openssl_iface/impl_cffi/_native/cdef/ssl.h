@@ -164,6 +164,8 @@ typedef struct {
   int callback_failed;
   int suspended;
   int busy;
+  int watched;
+  uint64_t arrived;
   int detached;
   size_t unsaid_done;
   int resumption_refused;
