@@ -55,15 +55,16 @@ class Settings:
 class Relay(Protocol):
     """Connects standard input and output to the peer, from the end of the handshake on.
 
-    ``over`` is a Deferred with the reason of the end.
+    ``over`` is a Deferred that fires at the end, when *reason* is there and everything is written.
     """
 
     transport: Any
+    reason: Any = None
     established = False
     _reader: Reader | None = None
 
     def __init__(self, reactor: Any, settings: Settings) -> None:
-        self.over: Deferred[BaseException] = Deferred()
+        self.over: Deferred[None] = Deferred()
         self.trouble: OSError | None = None
         self._reactor = reactor
         self._settings = settings
@@ -105,8 +106,9 @@ class Relay(Protocol):
 
     def _broken(self, failure: Failure) -> None:
         """Standard input cannot be read, or standard output not written."""
-        failure.trap(OSError)
-        self.trouble = failure.value
+        trouble = failure.value
+        assert isinstance(trouble, OSError)
+        self.trouble = trouble
         self.leave()
 
     def leave(self) -> None:
@@ -140,8 +142,8 @@ class Relay(Protocol):
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         if self._reader is not None:
             self._reader.stopProducing()
-        # What was received is written before the command ends.
-        self._writer.flushed().addCallback(lambda _: self.over.callback(reason.value))
+        self.reason = reason.value
+        self._writer.flushed().addCallback(self.over.callback)
 
 
 async def connect(reactor: Any, settings: Settings) -> int:
@@ -173,7 +175,7 @@ async def connect(reactor: Any, settings: Settings) -> int:
     except (ConnectError, DNSLookupError, UnicodeError) as error:
         raise Refusal(explain_connecting(error, peer, settings.timeout)) from error
     try:
-        reason = await relay.over
+        await relay.over
     except CancelledError:
         relay.transport.abortConnection()
         raise
@@ -182,6 +184,7 @@ async def connect(reactor: Any, settings: Settings) -> int:
             # Whoever read our output has what they wanted.
             return die_by(signal.SIGPIPE)
         raise Refusal(f"standard input or output: {relay.trouble.strerror}.")
-    if not isinstance(reason, ConnectionDone):
-        raise Refusal(explain_lost(reason, peer, settings.name, established=relay.established)) from reason
+    if not isinstance(relay.reason, ConnectionDone):
+        sentence = explain_lost(relay.reason, peer, settings.name, established=relay.established)
+        raise Refusal(sentence) from relay.reason
     return 0

@@ -82,6 +82,7 @@ class Sender:
 class End(Protocol):
     """One end of the connection.  ``ready`` and ``lost`` are Deferreds."""
 
+    transport: Any
     reason: Failure
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from openssl_iface.errors import CertificateVerificationError, Error, OpenSSLErr
 from openssl_iface.values import Alert
 
 from ..errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost
-from .table import name_text, names_text
+from .table import moment_text, name_text, names_text
 
 __all__ = ["explain", "explain_connecting", "explain_listening", "explain_lost"]
 
@@ -91,9 +91,11 @@ def _refused(error: Any, peer: str, name: str) -> str:
         if error.verify_code in _WRONG_NAME:
             return f"{peer} is not trusted: {whose} is not for {name}, but for {names_text(certificate)}."
         if error.verify_code == _EXPIRED:
-            return f"{peer} is not trusted: {whose}, {subject}, has expired on {certificate.not_valid_after:%Y-%m-%d %H:%M} UTC."
+            when = moment_text(certificate.not_valid_after)
+            return f"{peer} is not trusted: {whose}, {subject}, has expired on {when} UTC."
         if error.verify_code == _NOT_YET_VALID:
-            return f"{peer} is not trusted: {whose}, {subject}, is not valid before {certificate.not_valid_before:%Y-%m-%d %H:%M} UTC."
+            when = moment_text(certificate.not_valid_before)
+            return f"{peer} is not trusted: {whose}, {subject}, is not valid before {when} UTC."
         if error.verify_code in _NOT_TRUSTED:
             return (
                 f"{peer} is not trusted: no authority that is trusted here stands behind {whose}, {subject}, "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import time
-from typing import Any
+from typing import Any, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -40,7 +40,7 @@ class Journal:
             self._console = Console(
                 file=self._buffer,
                 force_terminal=True,
-                color_system=there.color_system,
+                color_system=cast(Any, there.color_system),
                 no_color=there.no_color,
                 markup=False,
                 highlight=False,

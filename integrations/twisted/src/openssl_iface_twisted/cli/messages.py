@@ -16,14 +16,14 @@ __all__ = ["Refusal", "complain", "console", "die_by", "mend_standard_files", "p
 debug = False
 
 
-class Refusal(Exception):  # noqa: N818 - it is no error of the program
+class Refusal(Exception):
     """What was asked cannot be done: ``str()`` is the sentence that says why."""
 
     status = 1
 
 
 def console(*, error: bool = False) -> Console:
-    """A console on standard output or error, without rich's guesses about the text (markup, highlights, emoji)."""
+    """A console on standard output or error, without rich's guesses about the text."""
     from rich.console import Console
 
     return Console(stderr=error, markup=False, highlight=False, emoji=False)
@@ -84,4 +84,4 @@ def mend_standard_files() -> None:
     os.close(null)
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115

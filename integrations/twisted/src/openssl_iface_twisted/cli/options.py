@@ -9,6 +9,9 @@ import click
 
 __all__ = ["ADDRESS", "ALPN", "HOST_AND_PORT", "SIZE", "Target", "bound"]
 
+# Generic in later versions of click only.
+_Type: Any = click.ParamType
+
 _UNITS = {"": 1 << 20, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 _SIZE = re.compile(r"(\d{1,18})\s*([KMGT]?)(?:i?B)?", re.IGNORECASE)
 _TARGET = re.compile(r"(?:\[(?P<literal>[^\]]*)\]|(?P<host>[^:\[\]]*))(?::(?P<port>\d{1,5}))?")
@@ -24,7 +27,7 @@ class Target(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-class Size(click.ParamType):
+class Size(_Type):
     """Bytes: ``64`` and ``64M`` are 64 MiB, ``512K``, ``2G``."""
 
     name = "size"
@@ -39,7 +42,7 @@ class Size(click.ParamType):
         return size
 
 
-class HostAndPort(click.ParamType):
+class HostAndPort(_Type):
     """``HOST``, ``HOST:PORT`` or ``[IPv6]:PORT``; the port is 443 if left out."""
 
     name = "host:port"
@@ -60,7 +63,7 @@ class HostAndPort(click.ParamType):
         return Target(host, port)
 
 
-class Address(click.ParamType):
+class Address(_Type):
     """An IPv4 or IPv6 address."""
 
     name = "address"
@@ -75,7 +78,7 @@ class Address(click.ParamType):
         return str(value)
 
 
-class Alpn(click.ParamType):
+class Alpn(_Type):
     """Protocols with commas between them."""
 
     name = "alpn"
@@ -96,7 +99,7 @@ ALPN = Alpn()
 
 
 def bound(context: Any, tls: str | None) -> None:
-    """Let *context* (an ``IContext``) speak this version (``"1.2"``, ``"1.3"``) and no other; ``None``: as it is."""
+    """Let *context* (an ``IContext``) speak *tls* (``"1.2"``, ``"1.3"``) and nothing else, if it is given."""
     from openssl_iface.values import ProtocolVersion
 
     if tls is not None:

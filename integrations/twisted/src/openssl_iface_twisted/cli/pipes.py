@@ -28,11 +28,11 @@ CHUNK = 65536
 Result = TypeVar("Result")
 
 
-def _patiently(descriptor: int, event: int, do: Callable[[], Result]) -> Result:
+def _patiently(descriptor: int, event: int, do: Callable[[int, Any], Result], argument: Any) -> Result:
     """Do what waits: also where another program has made the descriptor non-blocking."""
     while True:
         try:
-            return do()
+            return do(descriptor, argument)
         except BlockingIOError:
             waiting = select.poll()
             waiting.register(descriptor, event)
@@ -43,8 +43,8 @@ def _patiently(descriptor: int, event: int, do: Callable[[], Result]) -> Result:
 class Reader:
     """Gives what can be read from *descriptor* to *received*, piece by piece, on the reactor's thread.
 
-    ``ended`` is a Deferred that fires at the end of the file, or fails with an OSError.  A piece is read when the
-    one before has been received and nothing is paused, so no more than one is under way.
+    ``ended`` is a Deferred that fires at the end of the file, or fails with an OSError.  A piece is read when
+    the one before has been received and nothing is paused, so no more than one is under way.
     """
 
     def __init__(self, reactor: Any, descriptor: int, received: Callable[[bytes], object]) -> None:
@@ -95,7 +95,7 @@ class Reader:
             self._ready.acquire()
             error = None
             try:
-                data = _patiently(self._descriptor, select.POLLIN, lambda: os.read(self._descriptor, CHUNK))
+                data = _patiently(self._descriptor, select.POLLIN, os.read, CHUNK)
             except OSError as caught:
                 data, error = b"", caught
             self._reactor.callFromThread(self._arrived, data, error)
@@ -105,8 +105,8 @@ class Writer:
     """Writes to *descriptor*; never waits.
 
     ``waiting`` is how many bytes have not been written yet.  When it falls to *low*, *drained* is called, on
-    the reactor's thread.  ``failed`` is a Deferred that fails with the OSError that ended it all; what is written
-    after it is dropped.
+    the reactor's thread.  ``failed`` is a Deferred that fails with the OSError that ended it all; what is
+    written after it is dropped.
     """
 
     def __init__(
@@ -168,12 +168,7 @@ class Writer:
             view = memoryview(data)
             try:
                 while view:
-                    part = view
-                    view = view[
-                        _patiently(
-                            self._descriptor, select.POLLOUT, lambda: os.write(self._descriptor, part)
-                        ) :
-                    ]
+                    view = view[_patiently(self._descriptor, select.POLLOUT, os.write, view) :]
             except OSError as error:
                 self._reactor.callFromThread(self._fail, error)
                 return

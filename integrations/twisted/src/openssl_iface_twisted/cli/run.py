@@ -84,7 +84,7 @@ def _log() -> None:
     """Twisted's log: all of it when debugging, else a sentence for what must not happen."""
     from twisted.logger import globalLogBeginner, textFileLogObserver
 
-    observer = textFileLogObserver(sys.stderr) if messages.debug else _mishap
+    observer: Any = textFileLogObserver(sys.stderr) if messages.debug else _mishap
     globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False, discardBuffer=True)
 
 

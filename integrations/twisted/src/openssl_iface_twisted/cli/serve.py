@@ -65,7 +65,7 @@ class Visit(Protocol):
     """One connection: the HTTP channel's, and what is logged of it."""
 
     transport: Any
-    _established = False
+    _established = _leaving = False
 
     def __init__(self, site: Files, channel: Any, address: Any) -> None:
         self.lost: Deferred[None] = Deferred()
@@ -80,7 +80,9 @@ class Visit(Protocol):
         self._site.visits.add(self)
         self.transport.visit = self
         self._channel.makeConnection(self.transport)
-        self.dataReceived = self._channel.dataReceived
+
+    def dataReceived(self, data: bytes) -> None:
+        self._channel.dataReceived(data)
 
     def handshakeCompleted(self) -> None:
         self._established = True
@@ -113,18 +115,25 @@ class Visit(Protocol):
 
     def leave(self) -> None:
         """End it, whatever is under way."""
-        self.transport.closeTimeout = GOODBYE
-        self.transport.unregisterProducer()
-        self.transport.loseConnection()
+        self._leaving = True
+        transport = self.transport
+        transport.closeTimeout = GOODBYE
+        producer = transport.producer
+        if producer is not None:
+            # It is the channel, which has to stop the file that it sends.
+            transport.unregisterProducer()
+            producer.stopProducing()
+        transport.loseConnection()
 
     def connectionLost(self, reason: Failure = Failure(ConnectionDone())) -> None:  # noqa: B008
         self._site.visits.discard(self)
         self._channel.connectionLost(reason)
-        if not reason.check(ConnectionDone, ConnectionAborted):
-            sentence = explain_lost(reason.value, self.peer, "", established=self._established)
-            self._site.journal.line(
-                self.peer, ("yellow", printable(sentence.removeprefix(self.peer).strip()))
-            )
+        error: Any = reason.value
+        if self._leaving or isinstance(error, ConnectionAborted):
+            pass
+        elif not isinstance(error, ConnectionDone):
+            sentence = explain_lost(error, "the client", "", established=self._established)
+            self._site.journal.line(self.peer, ("yellow", printable(sentence)))
         elif not self._established:
             self._site.journal.line(self.peer, ("dim", "left before the handshake"))
         self.lost.callback(None)

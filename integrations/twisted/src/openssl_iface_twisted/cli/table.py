@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from openssl_iface.errors import CryptoError
@@ -13,7 +14,16 @@ from .messages import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["Row", "chain_rows", "connection_rows", "name_text", "openssl_rows", "show"]
+__all__ = [
+    "Row",
+    "chain_rows",
+    "connection_rows",
+    "moment_text",
+    "name_text",
+    "names_text",
+    "openssl_rows",
+    "show",
+]
 
 Row = tuple[str, str]
 
@@ -80,9 +90,13 @@ def names_text(certificate: Any) -> str:
 
 
 def validity_text(certificate: Any) -> str:
-    """From when until when, in UTC."""
-    ends = [certificate.not_valid_before, certificate.not_valid_after]
-    return "{} to {} UTC".format(*("?" if end is None else f"{end:%Y-%m-%d %H:%M}" for end in ends))
+    """From when until when."""
+    return f"{moment_text(certificate.not_valid_before)} to {moment_text(certificate.not_valid_after)} UTC"
+
+
+def moment_text(moment: datetime | None) -> str:
+    """To the minute, in UTC."""
+    return "?" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
 
 
 def show(where: Console, title: str, rows: Iterable[Row]) -> None:
