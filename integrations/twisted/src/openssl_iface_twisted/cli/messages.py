@@ -34,6 +34,8 @@ def complain(sentence: str) -> None:
     from rich.text import Text
 
     sentence = " ".join(sentence.split())
+    if not sentence.endswith("."):
+        sentence += "."
     try:
         there = console(error=True)
         there.print(

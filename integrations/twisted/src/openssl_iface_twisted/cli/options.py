@@ -52,7 +52,7 @@ class HostAndPort(_Type):
             return value
         match = _TARGET.fullmatch(value)
         if match is None:
-            self.fail(f"{value!r} is not HOST:PORT; an IPv6 address is written [::1]:443.", param, ctx)
+            return self.fail(f"{value!r} is not HOST:PORT; an IPv6 address is written [::1]:443.", param, ctx)
         host = match["literal"] if match["host"] is None else match["host"]
         port = int(match["port"] or 443)
         if not host or not 0 < port < 65536:

@@ -28,6 +28,7 @@ from openssl_iface import crypto
 from openssl_iface.errors import CryptoError
 
 from ..contexts import ServerContextFactory
+from ..errors import TruncatedConnectionLost
 from ..transport import listenSSL
 from .failures import explain_listening, explain_lost
 from .journal import Journal
@@ -131,6 +132,9 @@ class Visit(Protocol):
         error: Any = reason.value
         if self._leaving or isinstance(error, ConnectionAborted):
             pass
+        elif self._established and isinstance(error, TruncatedConnectionLost):
+            # Many clients do, when they have all that they wanted.
+            self._site.journal.line(self.peer, ("dim", "left without close_notify"))
         elif not isinstance(error, ConnectionDone):
             sentence = explain_lost(error, "the client", "", established=self._established)
             self._site.journal.line(self.peer, ("yellow", printable(sentence)))
@@ -165,7 +169,7 @@ class Files(Site):
         visit = visit_of(request)
         status = request.code
         self.journal.line(
-            visit.peer if visit is not None else "",
+            address_text(request.getClientAddress()),
             ("bold", printable(request.method)),
             ("", printable(request.uri)),
             ("green" if status < 400 else "yellow", str(status)),
@@ -235,13 +239,17 @@ def _no_ipv6(error: Any) -> bool:
 async def _end(reactor: Any, site: Files) -> None:
     """Close every connection, and wait for their ends."""
     visits = list(site.visits)
+
+    def insist() -> None:
+        for visit in visits:
+            visit.transport.abortConnection()
+
+    insisting = reactor.callLater(GOODBYE, insist)
     for visit in visits:
         visit.leave()
-    ended = DeferredList([visit.lost for visit in visits])
-    ended.addTimeout(GOODBYE, reactor, lambda *_: None)
-    await ended
-    for visit in list(site.visits):
-        visit.transport.abortConnection()
+    await DeferredList([visit.lost for visit in visits])
+    if insisting.active():
+        insisting.cancel()
 
 
 # -- certificates --------------------------------------------------------------------
