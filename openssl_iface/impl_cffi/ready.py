@@ -7,8 +7,10 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..errors import Error
 from ..values import NO_OVERLAPPING_PROTOCOLS, Method, ProtocolVersion, VerifyMode
 from ._encoding import as_instance
+from ._errors import fail
 from ._files import Path
 from ._native import lib
 from .context import Context
@@ -78,6 +80,9 @@ def server_context(
         context.use_privatekey_file(key)
     else:
         context.use_privatekey(key)
+    if not context.check_privatekey():
+        # A key of another kind: low-level contexts take it, as there may be a certificate for it to come.
+        fail(Error, "key: it does not belong to the certificate")
     context._set("dh", lambda pointer: lib.SSL_CTX_set_dh_auto(pointer, 1))
     context.set_session_id(b"openssl_iface")
     context.set_options(lib.SSL_OP_CIPHER_SERVER_PREFERENCE)

@@ -29,6 +29,7 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
+from openssl_iface.errors import Error
 from openssl_iface.interfaces import IConnection
 from openssl_iface.registry import get_backend
 from openssl_iface.values import Method, ProtocolVersion, VerifyMode
@@ -85,8 +86,7 @@ class DefaultOpenSSLContextFactory(ContextFactory):
         """Make the context, if it is not there yet."""
         if self._context is None:
             context = _new_context(self.sslmethod)
-            context.use_certificate_chain_file(self.certificateFileName)
-            context.use_privatekey_file(self.privateKeyFileName)
+            _use_files(context, self.certificateFileName, self.privateKeyFileName)
             self._context = context
 
     def __getstate__(self) -> dict[str, Any]:
@@ -151,8 +151,7 @@ class VerifyingClientContextFactory:
             for path in sorted(Path(capath).glob("*.pem")):
                 context.load_verify_locations(path, None)
         if certificate is not None:
-            context.use_certificate_chain_file(certificate)
-            context.use_privatekey_file(certificate if key is None else key)
+            _use_files(context, certificate, certificate if key is None else key)
         self._context = context
         bare = hostname.rstrip(".")
         # RFC 6066, section 3: literal addresses are not permitted, and no trailing dot.
@@ -228,6 +227,16 @@ def _new_context(method: int | None) -> Any:
     context = get_backend().Context(Method.TLS)
     context.set_min_proto_version(ProtocolVersion.TLS1_2)
     return context
+
+
+def _use_files(context: Any, certificate: StrPath, key: StrPath) -> None:
+    """Use a certificate and its key; one of another kind is not taken for another certificate's."""
+    context.use_certificate_chain_file(certificate)
+    context.use_privatekey_file(key)
+    if not context.check_privatekey():
+        raise Error.from_reasons(
+            [], f"key: {os.fsdecode(key)!r} does not belong to {os.fsdecode(certificate)!r}"
+        )
 
 
 _CREATORS: Sequence[str] = ("serverConnectionForTLS", "clientConnectionForTLS")
