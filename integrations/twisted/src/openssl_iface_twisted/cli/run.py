@@ -37,7 +37,7 @@ def run_in_reactor(name: str | None, main: Callable[[Any], Coroutine[Any, Any, i
     return a status, or else the process ends by that signal.  A second one ends it at once.
     """
     reactor = install(name)
-    from twisted.internet.defer import CancelledError, Deferred
+    from twisted.internet.defer import Deferred
 
     _log()
     outcome: list[Any] = []
@@ -54,7 +54,8 @@ def run_in_reactor(name: str | None, main: Callable[[Any], Coroutine[Any, Any, i
         reactor.callLater(0, reactor.stop)
 
     def leave() -> None:
-        if caught and outcome and not isinstance(outcome[0], int) and outcome[0].check(CancelledError):
+        # Whatever was cancelled may call that by a name of its own.
+        if caught and outcome and not isinstance(outcome[0], int):
             die_by(caught[0])
 
     def interrupt() -> None:
