@@ -194,10 +194,9 @@ class TLSStream:
         self._stopTimer()
         if self.disconnecting and self._closing:
             self._startClosing()
-        if not self._paused and not self.disconnecting:
-            user = self._user()
-            if IHandshakeListener.providedBy(user):
-                user.handshakeCompleted()
+        user = self._user()
+        if IHandshakeListener.providedBy(user):
+            user.handshakeCompleted()
 
     # -- events --------------------------------------------------------------
 

@@ -53,6 +53,7 @@ class IOpenSSLTransport(INegotiated, IConsumer, IPushProducer, ITLSSettings):
     def resumeHandshake() -> None:
         """Go on with a handshake that a callback has put off (it raised ``WantX509LookupError``,
         ``WantClientHelloError`` or ``WantVerificationError``), since its answer is there now.
+        Also what to call after ``renegotiate()`` of the handle, when there is nothing to write.
         May be called from anywhere on the reactor's thread."""
 
     def failVerification(reason: Failure) -> None:
