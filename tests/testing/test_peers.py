@@ -112,7 +112,10 @@ def test_servers_speak_and_end(server, identity, files):
 @pytest.mark.parametrize("make", [name for name in SERVERS if "half_close" in MAKES[name].can])
 @pytest.mark.parametrize("tls", PROTOCOLS)
 def test_half_close(make, tls, identity, files):
-    with MAKES[make].server(**identity, tls=tls) as there, client_of(make, there, files) as here:
+    with (
+        MAKES[make].server(**identity, tls=tls, half_open=True) as there,
+        client_of(make, there, files) as here,
+    ):
         here.send(b"all my questions")
         here.half_close()
         assert there.receive(16) == b"all my questions"
@@ -250,6 +253,8 @@ def test_makes_are_chosen_by_what_they_can():
     assert absent.missing
     with pytest.raises(peers.PeerError, match="cannot be run"):
         absent.server()
+    with pytest.raises(peers.UnsupportedError, match="half_open"):
+        MAKES["stdlib"].server(half_open=True)
     with pytest.raises(TypeError, match="colour"):
         MAKES["stdlib"].server(colour="blue")
 

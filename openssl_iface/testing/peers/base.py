@@ -48,6 +48,8 @@ class Settings:
     verify: bool = True
     #: a server's: send back whatever comes
     echo: bool = False
+    #: when the other side has ended, go on sending until told to end (makes that can ``"half_close"``)
+    half_open: bool = False
     #: a server's: leave after so many connections (0: never)
     connections: int = 1
     #: let the program obey its command letters, for the methods that need them; what is sent then
@@ -258,6 +260,10 @@ class Make(ABC):
         if role not in self.can:
             raise UnsupportedError(f"{self.name} has no {role}")
         checked = Settings(**settings)
+        if checked.half_open and "half_close" not in self.can:
+            raise UnsupportedError(
+                f"{self.name} always answers an end with its own: half_open is not possible"
+            )
         return self._serve(checked) if role == "server" else self._connect(port, checked)
 
     def _serve(self, settings: Settings) -> Peer:

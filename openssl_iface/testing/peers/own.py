@@ -33,6 +33,7 @@ class OwnPeer(Peer):
         # What the sending thread is to do: bytes to send, or the name and arguments of a method.
         self._outbox: queue.SimpleQueue[bytes | tuple[Any, ...] | None] = queue.SimpleQueue()
         self._sock: socket.socket | None = None
+        self._closed = threading.Event()
         self._failed = self._ending = self._aborted = False
         self._words: list[str] = []
         if port is None:
@@ -62,6 +63,7 @@ class OwnPeer(Peer):
 
     def abort(self) -> None:
         self._aborted = True
+        self._closed.set()
         for sock in (self._listener, self._sock):
             if sock is not None:
                 with contextlib.suppress(OSError):
@@ -113,6 +115,8 @@ class OwnPeer(Peer):
     def _talk(self, sock: socket.socket) -> None:
         from ... import SSL  # the backend is not needed by who uses other peers
 
+        if not self._aborted:
+            self._closed.clear()
         self.connection = connection = SSL.Connection(self._context, sock)
         if self._listener is not None:
             connection.set_accept_state()
@@ -135,6 +139,8 @@ class OwnPeer(Peer):
                 if self.settings.echo:
                     self._outbox.put(data)
         except SSL.ZeroReturnError:
+            if self.settings.half_open:
+                self._closed.wait()
             self._outbox.put(("shutdown", False))
         except (SSL.Error, OSError) as error:
             self._fail(error)
@@ -144,15 +150,14 @@ class OwnPeer(Peer):
     def _send(self) -> None:
         from ... import SSL
 
-        closed = False
         while (item := self._outbox.get()) is not None:
             try:
                 if isinstance(item, bytes):
                     self.connection.sendall(item)
                 elif item[0] == "shutdown":
                     self._ending = self._ending or item[1]
-                    if not closed:
-                        closed = True
+                    if not self._closed.is_set():
+                        self._closed.set()
                         self.connection.shutdown()
                 else:
                     getattr(self.connection, item[0])(*item[1:])
