@@ -44,7 +44,9 @@ class Carrier:
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._sending = threading.Lock()
-        self._receiving = threading.Lock()
+        # One thread at a time waits in the transport's recv, the others for that thread.
+        self._moved = threading.Condition()
+        self._receiving = False
         self._unsent = b""
         self._arrivals = 0
         # What libssl has done, but was not said since the transport had not taken all of it.
@@ -68,9 +70,17 @@ class Carrier:
             try:
                 done = connection._try(what, data, size, keep)
             except WantReadError:
-                if not self._send_all(connection):
-                    raise WantWriteError from None
+                failure = None
+                try:
+                    if not self._send_all(connection):
+                        raise WantWriteError from None
+                except OSError as error:
+                    if not reads:
+                        raise
+                    failure = error  # the peer's last words may be there
                 if not self._receive(connection, arrivals):
+                    if failure is not None:
+                        raise failure from None
                     raise
             except BaseException:
                 self._last_words(connection)
@@ -119,17 +129,23 @@ class Carrier:
 
     def _receive(self, connection: Any, arrivals: int) -> bool:
         """Bring what the transport has; false if it has nothing yet."""
-        with self._receiving:
+        with self._moved:
+            self._moved.wait_for(lambda: not self._receiving or self._arrivals != arrivals)
             if self._arrivals != arrivals:
                 return True  # another thread has brought something meanwhile
-            try:
-                data = self._transport.recv(EVENT_SIZE)
-            except LATER:
-                return False
+            self._receiving = True
+        try:
+            data = self._transport.recv(EVENT_SIZE)
             with connection._lock:
                 if data:
                     put_in(connection._conn, data)
                 else:
                     connection._conn.eof = 1
             self._arrivals += 1
-        return True
+            return True
+        except LATER:
+            return False
+        finally:
+            with self._moved:
+                self._receiving = False
+                self._moved.notify_all()

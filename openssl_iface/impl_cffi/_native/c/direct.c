@@ -55,6 +55,9 @@ static int drive(oi_conn *c, oi_work *work)
 
   while (error == SSL_ERROR_NONE && !c->callback_failed && c->handshake_done && oi_renegotiating(c))
     error = read_ahead(c, work);
+  /* SSL_read goes on to wait for data when the handshake is complete. */
+  if (error == SSL_ERROR_WANT_READ && !oi_renegotiating(c) && !c->eof)
+    return SSL_ERROR_NONE;
   return error;
 }
 
