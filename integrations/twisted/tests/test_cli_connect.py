@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from contextlib import contextmanager
 
 import pytest
@@ -420,7 +421,7 @@ def test_interrupted(pki, root, tmp_path, moment, number):
             elif moment == "handshake":
                 listener.accept()[0].recv(1)
             else:
-                wait_for_syn(program.process.pid)
+                wait_for_syn(port)
             assert program.stop(number) == -number
             assert not any("Traceback" in line or "Error" in line for line in program.lines)
         if moment == "connecting":
@@ -428,14 +429,13 @@ def test_interrupted(pki, root, tmp_path, moment, number):
                 sock.close()
 
 
-def wait_for_syn(pid: int) -> None:
-    """Until the process has a TCP connection that is being made (state 02 in /proc/net/tcp)."""
-    import time
-
+def wait_for_syn(port: int) -> None:
+    """Until somebody is making a connection to *port* (state 02 in /proc/net/tcp)."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
-        with open(f"/proc/{pid}/net/tcp") as table:
-            if any(line.split()[3] == "02" for line in list(table)[1:]):
-                return
+        with open("/proc/net/tcp") as table:
+            rows = [line.split() for line in list(table)[1:]]
+        if any(row[2].endswith(f":{port:04X}") and row[3] == "02" for row in rows):
+            return
         time.sleep(0.02)
     raise AssertionError("it does not connect")

@@ -9,6 +9,7 @@ import sys
 import pytest
 from command import ENVIRONMENT, PATIENCE, PROGRAM, run, sentence
 
+import openssl_iface_twisted
 from openssl_iface_twisted.cli import commands
 
 
@@ -28,15 +29,25 @@ def test_version():
     assert done.stdout.startswith(b"openssl-iface-twisted ")
 
 
-def test_help_comes_without_a_reactor():
+def test_help_comes_without_twisted():
     script = (
-        "import sys; from openssl_iface_twisted.cli import commands; "
-        "print('twisted.internet.reactor' in sys.modules)"
+        "import sys, atexit, runpy; atexit.register(lambda: print('twisted' in sys.modules)); "
+        "runpy.run_module('openssl_iface_twisted', run_name='__main__')"
     )
     done = subprocess.run(
-        [sys.executable, "-P", "-c", script], capture_output=True, env=ENVIRONMENT, timeout=PATIENCE
+        [sys.executable, "-P", "-c", script, "--help"], capture_output=True, env=ENVIRONMENT, timeout=PATIENCE
     )
-    assert done.stdout == b"False\n"
+    assert done.stdout.endswith(b"False\n"), done.stderr
+
+
+def test_the_package_has_its_names():
+    names: dict[str, object] = {}
+    exec("from openssl_iface_twisted import *", names)
+    assert {"listenSSL", "connectSSL", "startTLS"} <= set(names) & set(dir(openssl_iface_twisted))
+    assert openssl_iface_twisted.listenSSL is names["listenSSL"]
+    assert openssl_iface_twisted.transport.listenSSL is names["listenSSL"]
+    with pytest.raises(AttributeError, match="nonesuch"):
+        openssl_iface_twisted.nonesuch  # noqa: B018
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])

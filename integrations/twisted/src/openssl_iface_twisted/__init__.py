@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-from .contexts import (
-    ClientContextFactory,
-    ContextFactory,
-    DefaultOpenSSLContextFactory,
-    ServerContextFactory,
-    VerifyingClientContextFactory,
-    clientContextFactory,
-)
-from .endpoints import TLSClientEndpoint, TLSServerEndpoint, wrapClientTLS, wrapServerTLS
-from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost
-from .interfaces import IOpenSSLTransport
-from .protocol import TLSProtocol, TLSWrapperFactory, startTLS
-from .transport import connectSSL, listenSSL
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "AbortedConnectionLost",
-    "ClientContextFactory",
-    "ContextFactory",
-    "DefaultOpenSSLContextFactory",
-    "IOpenSSLTransport",
-    "ServerContextFactory",
-    "TLSClientEndpoint",
-    "TLSProtocol",
-    "TLSServerEndpoint",
-    "TLSWrapperFactory",
-    "TimedOutConnectionLost",
-    "TruncatedConnectionLost",
-    "VerifyingClientContextFactory",
-    "clientContextFactory",
-    "connectSSL",
-    "listenSSL",
-    "startTLS",
-    "wrapClientTLS",
-    "wrapServerTLS",
-]
+if TYPE_CHECKING:
+    from ._api import *  # noqa: F403
+
+
+def __getattr__(name: str) -> Any:
+    # Looked up late: the command, which is in this package, says what it can do without loading Twisted.
+    api = import_module("._api", __name__)
+    if name == "__all__" or name in api.__all__:
+        return getattr(api, name)
+    if name in globals():
+        return globals()[name]  # a module of this package, loaded by now
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(import_module("._api", __name__).__all__)
