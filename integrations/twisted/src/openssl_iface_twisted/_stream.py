@@ -18,7 +18,7 @@ else there is happens in ``_advance``, a loop (announce, deliver, send, proceed)
 around ``_settle``, which compares what the engine says with what has been told
 already.  Both may be run at any time: they do what is due, once.
 
-**Writing.**  ``_collecting`` says what becomes of a write::
+**Writing** (``_writing.py``).  ``_collecting`` says what becomes of a write::
 
     OPEN    it goes to the engine at once, which sends it; then _collecting = BATCH
     BATCH   it is kept until the reactor's next iteration (or 16 KiB are there)
@@ -55,76 +55,40 @@ import errno
 import fcntl
 import struct
 import termios
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener
 from twisted.logger import Logger
-from twisted.python import log
 from twisted.python.failure import Failure
 
 from openssl_iface.errors import AbortedError, OpenSSLError
-from openssl_iface.values import Ending, ProtocolVersion, Want
+from openssl_iface.values import Ending, ProtocolVersion
 
 from ._batch import Batch
+from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, Writing
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost, reason_for
 
-__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "TLSStream", "WRITE", "unacknowledged"]
+__all__ = ["TLSStream", "unacknowledged"]
 
-# An enum's members cost more to combine than plain numbers.
-READ = int(Want.READ)
-WRITE = int(Want.WRITE)
-PROCEED = int(Want.PROCEED)
-
-OPEN, BATCH, EVENT = 0, 1, 2
-
-# The largest TLS record: to collect more saves no record (RFC 8446, section 5.1).
-LARGE = 16384
 # What is held back at most when a renegotiation has to be read while the user has paused.
 HELD_MAX = 262144
-# How often a pull producer is asked before other connections get their turn.
-PULLS = 8
-
 _logger = Logger()
 
 
-class TLSStream:
+class TLSStream(Writing):
     """A TLS connection, but for what is below it."""
 
     handshakeTimeout: float | None = 60.0
     closeTimeout: float | None = 30.0
-    #: Bytes that may wait to leave before a producer is paused, and below which it is resumed.
-    bufferSize: int = 65536
-    lowWaterMark: int = 16384
-
-    disconnecting: Any = False
-    producer: Any = None
-    producerPaused: bool = False
-    streamingProducer: Any = False
-
-    reactor: Any
-    _engine: Any = None
-    _batch: Batch
-
     # Any: to a type checker these would be constant between two looks, but the user is called in between.
     _flowing: Any = False
-    _announced = False
     _paused: Any = False
-    _sealed = True  # writes are ignored
-    _losingWrite = False
-    _closing = False  # event_close has been called
     _closeTold = False  # the user knows that ours has left
     _endTold: Any = False  # the user knows that theirs has come
     _leaving: Any = False  # no handshake, no close_notify
     _lossy = False  # something was still queued when we closed
-    _over: Any = False
-    _collecting = OPEN
-    _scheduled = False
-    _producing = False
-    _produceDue = False
-    _out: list[bytes]
-    _outSize = 0
     _held: list[bytes]
     _heldSize = 0
     _verdict: Failure | None = None
@@ -139,10 +103,6 @@ class TLSStream:
 
     def _watchReading(self, reading: bool) -> None:
         """Watch for arriving bytes, or stop it."""
-        raise NotImplementedError
-
-    def _drain(self) -> None:
-        """The engine wants to write: send what it has, now or when that is possible."""
         raise NotImplementedError
 
     def _kernelQueue(self) -> int:
@@ -297,147 +257,6 @@ class TLSStream:
                 reading = self._heldSize < HELD_MAX and not wants & WRITE and engine.queued > 0
         self._flowing = flowing
         self._watchReading(reading)
-
-    def _later(self, function: Callable[..., None], *arguments: Any) -> None:
-        self.reactor.callLater(0, self._guarded, function, *arguments)
-
-    def _guarded(self, function: Callable[..., None], *arguments: Any) -> None:
-        """Run what may call the user from outside an event: what it raises ends this connection alone."""
-        log.callWithLogger(self, self._guardedHere, function, *arguments)
-
-    def _guardedHere(self, function: Callable[..., None], *arguments: Any) -> None:
-        if self._over:
-            return
-        try:
-            function(*arguments)
-        except Exception:
-            failure = Failure()
-            log.err(failure)
-            self._finish(failure)
-
-    # -- writing -------------------------------------------------------------
-
-    def write(self, data: bytes) -> None:
-        """Send *data* (bytes) some time; ignored when the connection is lost, or given up by us."""
-        if data.__class__ is not bytes:
-            data = _as_bytes(data)
-        if self._sealed or not data:
-            return
-        if self._collecting:
-            self._out.append(data)
-            self._outSize += len(data)
-            if self._outSize >= LARGE:
-                self._flushOut()
-        else:
-            self._collecting = BATCH
-            if not self._scheduled:
-                self._scheduled = True
-                self._batch.add(self)
-            self._send(data)
-
-    def writeSequence(self, iovec: Iterable[bytes]) -> None:
-        """Send several pieces (an iterable of bytes) as one."""
-        self.write(b"".join(iovec))
-
-    def _flushOut(self) -> None:
-        """Give the engine what has been collected."""
-        out = self._out
-        data = out[0] if len(out) == 1 else b"".join(out)
-        out.clear()
-        self._outSize = 0
-        self._send(data)
-
-    def _send(self, data: bytes) -> None:
-        try:
-            self._engineWrite(data)
-        except Exception as error:
-            self._writeFailed(error)
-            return
-        wants = self._engine.wants
-        if wants & WRITE:
-            self._drain()
-        elif wants & PROCEED and self._collecting != EVENT and self._announced:
-            # The peer is gone; what it sent before is still to be read.
-            self._later(self._advance, b"")
-        if self.producer is not None:
-            self._produce()
-
-    def _endBatch(self) -> None:
-        """The reactor begins its next iteration."""
-        self._scheduled = False
-        if self._over:
-            return
-        self._collecting = OPEN
-        if self._out:
-            self._guarded(self._flushOut)
-
-    def _writeFailed(self, error: BaseException) -> None:
-        """The engine takes nothing any more.  This may be inside of anything, so the end comes later."""
-        if not self._sealed:
-            self._sealed = True
-            self._out.clear()
-            self._later(self._engineFailed, error)
-
-    # -- producers ---------------------------------------------------------------
-
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        """Let *producer* write; see ``IConsumer``.
-
-        A pull producer is asked whenever little waits to leave."""
-        if self.producer is not None:
-            raise RuntimeError(
-                f"Cannot register producer {producer}: producer {self.producer} was never unregistered."
-            )
-        if self._over:
-            producer.stopProducing()
-            return
-        self.producer = producer
-        self.streamingProducer = bool(streaming)
-        self.producerPaused = False
-        self._produce()
-
-    def unregisterProducer(self) -> None:
-        """The producer has written all; a ``loseConnection`` that waited for it goes on."""
-        self.producer = None
-        self.producerPaused = False
-        if (self.disconnecting or self._losingWrite) and not self._closing:
-            self._closeSoon()
-
-    def _produce(self) -> None:
-        """Pause, resume or ask the producer, by what waits to leave."""
-        if self._producing:
-            return
-        if self.streamingProducer:
-            waiting = self._engine.queued + self._outSize
-            if self.producerPaused:
-                if waiting <= self.lowWaterMark:
-                    self.producerPaused = False
-                    self.producer.resumeProducing()
-            elif waiting > self.bufferSize:
-                self.producerPaused = True
-                self.producer.pauseProducing()
-            return
-        self._producing = True
-        try:
-            for _ in range(PULLS):
-                if self._engine.queued + self._outSize > self.lowWaterMark:
-                    return
-                self.producer.resumeProducing()
-                if self.producer is None or self.streamingProducer or self._over:
-                    return
-        finally:
-            self._producing = False
-        self._produceSoon()
-
-    def _produceSoon(self) -> None:
-        if not self._produceDue:
-            self._produceDue = True
-            self._later(self._produceNow)
-
-    def _produceNow(self) -> None:
-        self._produceDue = False
-        if self.producer is not None:
-            self._produce()
 
     # -- being a producer -----------------------------------------------------------
 
@@ -655,9 +474,3 @@ def unacknowledged(descriptor: int) -> int:
         return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))[0])
     except OSError:
         return 0
-
-
-def _as_bytes(data: Any) -> bytes:
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return bytes(data)
-    raise TypeError(f"data: bytes are wanted, not {type(data).__name__}")

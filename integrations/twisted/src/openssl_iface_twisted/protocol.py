@@ -28,7 +28,8 @@ from openssl_iface.interfaces import IConnection
 from openssl_iface.values import Ending
 
 from ._batch import batch_of
-from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream, unacknowledged
+from ._stream import TLSStream, unacknowledged
+from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
 from .interfaces import IOpenSSLTransport

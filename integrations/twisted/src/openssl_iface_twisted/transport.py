@@ -24,7 +24,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._batch import batch_of
-from ._stream import EVENT, OPEN, PROCEED, READ, WRITE, TLSStream, unacknowledged
+from ._stream import TLSStream, unacknowledged
+from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost
 from .interfaces import IOpenSSLTransport

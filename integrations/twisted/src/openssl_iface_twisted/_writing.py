@@ -1,0 +1,228 @@
+"""What becomes of a write, and of those who write much: half of ``_stream.py``, where the theory is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.python import log
+from twisted.python.failure import Failure
+
+from openssl_iface.values import Want
+
+from ._batch import Batch
+
+__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "WRITE", "Writing"]
+
+# An enum's members cost more to combine than plain numbers.
+READ = int(Want.READ)
+WRITE = int(Want.WRITE)
+PROCEED = int(Want.PROCEED)
+
+OPEN, BATCH, EVENT = 0, 1, 2
+
+# The largest TLS record: to collect more saves no record (RFC 8446, section 5.1).
+LARGE = 16384
+# How often a pull producer is asked before other connections get their turn.
+PULLS = 8
+
+
+class Writing:
+    """Collects writes, gives them to the engine, and paces the producer."""
+
+    #: Bytes that may wait to leave before a producer is paused, and below which it is resumed.
+    bufferSize: int = 65536
+    lowWaterMark: int = 16384
+
+    disconnecting: Any = False
+    producer: Any = None
+    producerPaused: bool = False
+    streamingProducer: Any = False
+
+    reactor: Any
+    _engine: Any = None
+    _engineWrite: Callable[[bytes], None]
+    _batch: Batch
+
+    _announced = False  # the user knows that the handshake is complete
+    _sealed = True  # writes are ignored
+    _losingWrite = False
+    _closing = False  # event_close has been called
+    _over: Any = False
+    _collecting = OPEN
+    _scheduled = False
+    _producing = False
+    _produceDue = False
+    _out: list[bytes]
+    _outSize = 0
+
+    # -- what the rest provides ------------------------------------------------
+
+    def _drain(self) -> None:
+        """The engine wants to write: send what it has, now or when that is possible."""
+        raise NotImplementedError
+
+    def _advance(self, data: bytes) -> None:
+        """Do all that has become possible."""
+        raise NotImplementedError
+
+    def _closeSoon(self) -> None:
+        """Nothing more is written: close our side."""
+        raise NotImplementedError
+
+    def _engineFailed(self, error: BaseException) -> None:
+        """The engine has raised."""
+        raise NotImplementedError
+
+    def _finish(self, reason: Failure) -> None:
+        """The end."""
+        raise NotImplementedError
+
+    # -- from the reactor --------------------------------------------------------
+
+    def _later(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.reactor.callLater(0, self._guarded, function, *arguments)
+
+    def _guarded(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Run what may call the user from outside an event: what it raises ends this connection alone."""
+        log.callWithLogger(self, self._guardedHere, function, *arguments)
+
+    def _guardedHere(self, function: Callable[..., None], *arguments: Any) -> None:
+        if self._over:
+            return
+        try:
+            function(*arguments)
+        except Exception:
+            failure = Failure()
+            log.err(failure)
+            self._finish(failure)
+
+    # -- writing -------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        """Send *data* (bytes) some time; ignored when the connection is lost, or given up by us."""
+        if data.__class__ is not bytes:
+            data = _as_bytes(data)
+        if self._sealed or not data:
+            return
+        if self._collecting:
+            self._out.append(data)
+            self._outSize += len(data)
+            if self._outSize >= LARGE:
+                self._flushOut()
+        else:
+            self._collecting = BATCH
+            if not self._scheduled:
+                self._scheduled = True
+                self._batch.add(self)
+            self._send(data)
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """Send several pieces (an iterable of bytes) as one."""
+        self.write(b"".join(iovec))
+
+    def _flushOut(self) -> None:
+        """Give the engine what has been collected."""
+        out = self._out
+        data = out[0] if len(out) == 1 else b"".join(out)
+        out.clear()
+        self._outSize = 0
+        self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._engineWrite(data)
+        except Exception as error:
+            self._writeFailed(error)
+            return
+        wants = self._engine.wants
+        if wants & WRITE:
+            self._drain()
+        elif wants & PROCEED and self._collecting != EVENT and self._announced:
+            # The peer is gone; what it sent before is still to be read.
+            self._later(self._advance, b"")
+        if self.producer is not None:
+            self._produce()
+
+    def _endBatch(self) -> None:
+        """The reactor begins its next iteration."""
+        self._scheduled = False
+        if self._over:
+            return
+        self._collecting = OPEN
+        if self._out:
+            self._guarded(self._flushOut)
+
+    def _writeFailed(self, error: BaseException) -> None:
+        """The engine takes nothing any more.  This may be inside of anything, so the end comes later."""
+        if not self._sealed:
+            self._sealed = True
+            self._out.clear()
+            self._later(self._engineFailed, error)
+
+    # -- producers ---------------------------------------------------------------
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """Let *producer* write; see ``IConsumer``.
+
+        A pull producer is asked whenever little waits to leave."""
+        if self.producer is not None:
+            raise RuntimeError(
+                f"Cannot register producer {producer}: producer {self.producer} was never unregistered."
+            )
+        if self._over:
+            producer.stopProducing()
+            return
+        self.producer = producer
+        self.streamingProducer = bool(streaming)
+        self.producerPaused = False
+        self._produce()
+
+    def unregisterProducer(self) -> None:
+        """The producer has written all; a ``loseConnection`` that waited for it goes on."""
+        self.producer = None
+        self.producerPaused = False
+        if (self.disconnecting or self._losingWrite) and not self._closing:
+            self._closeSoon()
+
+    def _produce(self) -> None:
+        """Pause, resume or ask the producer, by what waits to leave."""
+        if self._producing:
+            return
+        if self.streamingProducer:
+            waiting = self._engine.queued + self._outSize
+            if self.producerPaused:
+                if waiting <= self.lowWaterMark:
+                    self.producerPaused = False
+                    self.producer.resumeProducing()
+            elif waiting > self.bufferSize:
+                self.producerPaused = True
+                self.producer.pauseProducing()
+            return
+        self._producing = True
+        try:
+            for _ in range(PULLS):
+                if self._engine.queued + self._outSize > self.lowWaterMark:
+                    return
+                self.producer.resumeProducing()
+                if self.producer is None or self.streamingProducer or self._over:
+                    return
+        finally:
+            self._producing = False
+        self._produceSoon()
+
+    def _produceSoon(self) -> None:
+        if not self._produceDue:
+            self._produceDue = True
+            self._later(self._produceNow)
+
+    def _produceNow(self) -> None:
+        self._produceDue = False
+        if self.producer is not None:
+            self._produce()
+
+
+def _as_bytes(data: Any) -> bytes:
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data)
+    raise TypeError(f"data: bytes are wanted, not {type(data).__name__}")
