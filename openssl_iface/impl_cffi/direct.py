@@ -105,9 +105,9 @@ class Direct(Datagram):
                         raise late()
             finally:
                 self._waiting_threads -= 1
-            if conn.arrived != arrived:
-                return
-            with self._lock:
+            with self._lock:  # no other thread is reading meanwhile
+                if conn.arrived != arrived:
+                    return
                 conn.watched = 1
         try:
             self._poll(event, deadline)
