@@ -17,6 +17,7 @@ from typing import Any
 
 from ..errors import Error, WantClientHelloError, WantVerificationError, WantX509LookupError
 from ..values import NoOverlappingProtocols
+from . import _errors
 from ._handles import share
 from ._native import ffi, lib
 from .session import Session
@@ -54,7 +55,7 @@ def _keep(_kind: type[BaseException], error: BaseException, trace: TracebackType
     if trace is not None and "handle" in trace.tb_frame.f_locals:
         hooks = ffi.from_handle(trace.tb_frame.f_locals["handle"])
         if hooks.error is None:
-            hooks.error = error
+            hooks.error = error.with_traceback(trace)  # where it was raised
 
 
 def _verify(handle: Any, ok: int, store: Any) -> int:
@@ -159,7 +160,11 @@ def _status(handle: Any) -> int:
         answer = call(connection, data)
         if not isinstance(answer, bytes):
             raise TypeError(f"OCSP callback: bytes expected, not {type(answer).__name__}")
-        return GO_ON if answer and lib.oi_set_status(ssl, answer, len(answer)) else REFUSE
+        if not answer:
+            return REFUSE  # nothing is stapled
+        if not lib.oi_set_status(ssl, answer, len(answer)):
+            raise _errors.take(Error, "OCSP callback: what it returned is no OCSP response")
+        return GO_ON
     call, data = hooks.callables["status_client"]
     place = ffi.new("const unsigned char **")
     size = lib.oi_get_status(ssl, place)
