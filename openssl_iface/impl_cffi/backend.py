@@ -10,7 +10,7 @@ from zope.interface import implementer
 
 from ..interfaces import IBackend
 from ..values import ProtocolVersion, Version
-from . import _errors, crypto, rand
+from . import crypto, rand
 from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
 from .connection import Connection
@@ -24,6 +24,7 @@ from .pkey import PKey
 from .ready import client_context, server_context
 from .request import X509Req
 from .session import Session
+from .settings import speaks
 from .spki import NetscapeSPKI
 from .store import X509Store, X509StoreContext
 from .x509 import X509
@@ -40,20 +41,15 @@ def _capabilities() -> frozenset[str]:
         for name in dir(lib)
         if name.startswith("HAS_") and getattr(lib, name)
     }
-    context = lib.SSL_CTX_new(lib.TLS_method())
-    try:
-        for name, version in (
-            ("ssl3", ProtocolVersion.SSL3),
-            ("tls1", ProtocolVersion.TLS1),
-            ("tls1_1", ProtocolVersion.TLS1_1),
-            ("tls1_2", ProtocolVersion.TLS1_2),
-            ("tls1_3", ProtocolVersion.TLS1_3),
-        ):
-            if lib.SSL_CTX_set_min_proto_version(context, version):
-                capabilities.add(name)
-    finally:
-        lib.SSL_CTX_free(context)
-        _errors.clear()
+    for name, version in (
+        ("ssl3", ProtocolVersion.SSL3),
+        ("tls1", ProtocolVersion.TLS1),
+        ("tls1_1", ProtocolVersion.TLS1_1),
+        ("tls1_2", ProtocolVersion.TLS1_2),
+        ("tls1_3", ProtocolVersion.TLS1_3),
+    ):
+        if speaks(version):
+            capabilities.add(name)
     if lib.HAS_SSL_set_retry_verify:
         capabilities.add("retry_verify")
     return frozenset(capabilities)

@@ -15,6 +15,7 @@ sessions; the keys of tickets are carried over.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,30 @@ def checked(result: int, message: str) -> None:
     """An ``SSL.Error`` unless *result* is positive."""
     if result <= 0:
         raise _errors.take(Error, message)
+
+
+@functools.cache
+def speaks(version: int) -> bool:
+    """Whether this OpenSSL has a protocol: whether a client of it can begin.
+
+    libssl takes a bound also for a protocol that was left out of it.
+    """
+    if not lib.oi_setup():
+        raise MemoryError("openssl_iface: OpenSSL could not be set up")
+    context = own(lib.SSL_CTX_new(lib.TLS_method()), lib.SSL_CTX_free, "context")
+    work = own(lib.oi_work_new(), lib.oi_work_free, "context")
+    said = False
+    if (
+        lib.SSL_CTX_set_min_proto_version(context, version)
+        and lib.SSL_CTX_set_max_proto_version(context, version)
+        and lib.SSL_CTX_set_cipher_list(context, b"ALL:@SECLEVEL=0")
+    ):
+        connection = own(lib.oi_conn_new(context, ffi.NULL, -1), lib.oi_conn_free, "context")
+        lib.SSL_set_connect_state(connection.ssl)
+        lib.oi_event_proceed(connection, work)
+        said = not connection.dead
+    _errors.clear()
+    return said
 
 
 class Settings:
@@ -84,7 +109,8 @@ class Settings:
             raise _errors.take(Error, "method")
         context = own(pointer, lib.SSL_CTX_free)
         if version and not (
-            lib.SSL_CTX_set_min_proto_version(context, version)
+            speaks(version)
+            and lib.SSL_CTX_set_min_proto_version(context, version)
             and lib.SSL_CTX_set_max_proto_version(context, version)
         ):
             raise _errors.take(Error, f"method: {Method(self.method).name} is not in this OpenSSL")
