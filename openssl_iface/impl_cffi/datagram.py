@@ -26,7 +26,13 @@ class Datagram(Facts):
                 return None
         return float(seconds[0]) + microseconds[0] / 1e6
 
+    def _need_datagrams(self) -> None:
+        """Most of it is a wild pointer in libssl otherwise."""
+        if not lib.SSL_is_dtls(self._ssl_borrowed):
+            raise Error("this connection is not one of DTLS")
+
     def _step(self, step: Any) -> int:
+        self._need_datagrams()
         space = take_workspace()
         try:
             with self._lock:
@@ -57,12 +63,14 @@ class Datagram(Facts):
     def set_ciphertext_mtu(self, mtu: int) -> None:
         """The most bytes of ciphertext in a datagram (256 to 65507); set it before the handshake."""
         size = as_int(mtu, "mtu", MTU_MIN, MTU_MAX)
+        self._need_datagrams()
         with self._lock:
             lib.SSL_set_options(self._ssl_borrowed, lib.SSL_OP_NO_QUERY_MTU)
             lib.oi_set_mtu(self._ssl_borrowed, size)
 
     def get_cleartext_mtu(self) -> int:
         """The most bytes of plaintext in a datagram, with the cipher in force (int)."""
+        self._need_datagrams()
         with self._lock:
             _errors.clear()
             size = int(lib.DTLS_get_data_mtu(self._ssl_borrowed))

@@ -28,8 +28,12 @@ static int orphaned(const SSL *ssl)
   return !oi_conn_of(ssl);
 }
 
-static int answer(oi_conn *c, int value)
+/* Python was asked; the queue of errors is again what it was before OI_ASK.  What
+ * it runs there (the callable, and destructors of anything) leaves errors that
+ * libssl would take for its own. */
+int oi_answer(oi_conn *c, int value)
 {
+  ERR_pop_to_mark();
   if (value == OI_RAISED)
     c->callback_failed = 1;
   return value;
@@ -39,14 +43,14 @@ static void on_info(const SSL *ssl, int where, int ret)
 {
   oi_conn *c = oi_hooked(ssl, OI_ON_INFO);
   if (c)
-    answer(c, oi_py_info(c->handle, where, ret));
+    OI_ASK(c, oi_py_info(c->handle, where, ret));
 }
 
 static void on_keylog(const SSL *ssl, const char *line)
 {
   oi_conn *c = oi_hooked(ssl, OI_ON_KEYLOG);
   if (c)
-    answer(c, oi_py_keylog(c->handle, line));
+    OI_ASK(c, oi_py_keylog(c->handle, line));
 }
 
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
@@ -58,7 +62,7 @@ static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_size,
   (void)unused;
   if (!c)
     return orphaned(ssl) ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
-  at = answer(c, oi_py_alpn(c->handle, (const char *)in, in_size));
+  at = OI_ASK(c, oi_py_alpn(c->handle, (const char *)in, in_size));
   if (at == OI_RAISED)
     return SSL_TLSEXT_ERR_ALERT_FATAL;
   if (at < 0)
@@ -81,7 +85,7 @@ static int on_servername(SSL *ssl, int *alert, void *unused)
     return SSL_TLSEXT_ERR_NOACK; /* libssl asks clients too, who know the name */
   if (!c)
     return orphaned(ssl) ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
-  said = answer(c, oi_py_servername(c->handle));
+  said = OI_ASK(c, oi_py_servername(c->handle));
   return said == OI_RAISED ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_OK;
 }
 
@@ -93,7 +97,7 @@ static int on_certificate(SSL *ssl, void *unused)
   (void)unused;
   if (!c)
     return !orphaned(ssl);
-  said = answer(c, oi_py_certificate(c->handle));
+  said = OI_ASK(c, oi_py_certificate(c->handle));
   return said == OI_RAISED ? 0 : said; /* 1 go on, -1 ask again */
 }
 
@@ -106,7 +110,7 @@ static int on_client_hello(SSL *ssl, int *alert, void *unused)
   *alert = SSL_AD_INTERNAL_ERROR;
   if (!c)
     return orphaned(ssl) ? SSL_CLIENT_HELLO_ERROR : SSL_CLIENT_HELLO_SUCCESS;
-  said = answer(c, oi_py_client_hello(c->handle));
+  said = OI_ASK(c, oi_py_client_hello(c->handle));
   if (said == OI_RAISED)
     return SSL_CLIENT_HELLO_ERROR;
   return said < 0 ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
@@ -117,7 +121,7 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 {
   oi_conn *c = oi_hooked(ssl, OI_ON_SESSION);
   if (c)
-    answer(c, oi_py_session(c->handle, session));
+    OI_ASK(c, oi_py_session(c->handle, session));
   return 0;
 }
 
@@ -134,7 +138,7 @@ static int on_chain(X509_STORE_CTX *store, void *unused)
   ok = X509_verify_cert(store) == 1;
   if (!c || c->callback_failed)
     return ok;
-  said = answer(c, oi_py_chain(c->handle, ok, store));
+  said = OI_ASK(c, oi_py_chain(c->handle, ok, store));
   if (said == 1)
     return ok;
 #ifdef SSL_set_retry_verify
@@ -158,7 +162,7 @@ static int on_status(SSL *ssl, void *unused)
   (void)unused;
   if (!c)
     return server ? SSL_TLSEXT_ERR_NOACK : !orphaned(ssl);
-  said = answer(c, oi_py_status(c->handle));
+  said = OI_ASK(c, oi_py_status(c->handle));
   if (server)
     return said == OI_RAISED ? SSL_TLSEXT_ERR_ALERT_FATAL
                              : said ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;

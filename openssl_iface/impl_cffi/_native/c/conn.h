@@ -166,6 +166,8 @@ void oi_refused(oi_conn *c, int error, int depth, X509 *certificate);
 #define OI_ON_COOKIE_CHECK 12
 oi_conn *oi_conn_of(const SSL *ssl);
 oi_conn *oi_hooked(const SSL *ssl, int which);
+int oi_answer(oi_conn *c, int value);
+#define OI_ASK(c, call) (ERR_set_mark(), oi_answer(c, call))
 void oi_hook(oi_conn *c, int hooked);
 void oi_context_on(SSL_CTX *context, int which);
 extern int oi_conn_index;

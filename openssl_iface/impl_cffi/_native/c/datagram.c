@@ -63,7 +63,7 @@ int oi_dtls_listen(oi_conn *c, oi_work *work)
 static int on_make(SSL *ssl, unsigned char *cookie, unsigned int *size)
 {
   oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_MAKE);
-  int made = c ? oi_py_cookie_make(c->handle, cookie, DTLS1_COOKIE_LENGTH) : OI_RAISED;
+  int made = c ? OI_ASK(c, oi_py_cookie_make(c->handle, cookie, DTLS1_COOKIE_LENGTH)) : OI_RAISED;
 
   if (made == OI_RAISED) {
     if (c)
@@ -77,7 +77,7 @@ static int on_make(SSL *ssl, unsigned char *cookie, unsigned int *size)
 static int on_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
 {
   oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_CHECK);
-  int good = c ? oi_py_cookie_check(c->handle, cookie, size) : OI_RAISED;
+  int good = c ? OI_ASK(c, oi_py_cookie_check(c->handle, cookie, size)) : OI_RAISED;
 
   if (good == OI_RAISED) {
     if (c)

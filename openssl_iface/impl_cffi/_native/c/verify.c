@@ -55,11 +55,9 @@ static int verify_one(int ok, X509_STORE_CTX *store)
     ok = 0;
   }
   if (c->hooked & 1 << OI_ON_VERIFY) {
-    int verdict = oi_py_verify(c->handle, ok, store);
-    if (verdict == OI_RAISED) {
-      c->callback_failed = 1;
+    int verdict = OI_ASK(c, oi_py_verify(c->handle, ok, store));
+    if (verdict == OI_RAISED)
       verdict = 0;
-    }
     if (ok && !verdict)
       X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
     else if (!ok && verdict)
