@@ -1,17 +1,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
-import openssl_iface.impl_cffi as package
 from openssl_iface.errors import Error, WantClientHelloError, WantVerificationError, WantX509LookupError
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.values import NO_OVERLAPPING_PROTOCOLS, ProtocolVersion, VerifyMode, Want
-
-HERE = Path(package.__file__).parent
-
 
 # An OCSPResponse (RFC 6960, section 4.2.1) that says "malformedRequest".
 RESPONSE = bytes.fromhex("30030a0101")
