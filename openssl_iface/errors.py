@@ -75,8 +75,11 @@ class OpenSSLError(Exception):
         details: Sequence[str] = (),
         **attributes: Any,
     ) -> OpenSSLError:
-        """An error with the manual's list of reasons, and a sentence over it."""
-        error = cls(list(reasons))
+        """An error with the manual's list of reasons, and a sentence over it.
+
+        Where OpenSSL has given no reason, *message* is the one: the list is never empty then.
+        """
+        error = cls(list(reasons) or ([("openssl_iface", "", message)] if message else []))
         error.message = message
         error.codes = tuple(codes)
         error.details = tuple(details)
@@ -96,6 +99,8 @@ class OpenSSLError(Exception):
             return super().__str__()
         parts = []
         for index, (library, _function, reason) in enumerate(self.args[0]):
+            if reason in self.message:
+                continue  # it is the message itself
             part = f"{library}: {reason}" if library else reason
             if index < len(self.details) and self.details[index]:
                 part += f" ({self.details[index]})"
