@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,7 +36,22 @@ def test_server_and_client(tmp_path: Path) -> None:
             client = subprocess.run(
                 program("client", port), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
             )
+            assert server.stdout.readline() == "connected: TLSv1.3\n"
         finally:
             server.terminate()
     assert client.stderr == ""
     assert client.stdout.splitlines()[-2:] == ["echoed: b'hello'", "ended: Connection was closed cleanly."]
+
+
+def test_client_without_a_server(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_bytes(PKI("localhost").good.root_pem)
+    with socket.socket() as nobody:  # bound, and not listening
+        nobody.bind(("127.0.0.1", 0))
+        client = subprocess.run(
+            program("client", str(nobody.getsockname()[1])),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    assert client.stdout.startswith("no connection: ")
