@@ -848,7 +848,8 @@ class IContext(Interface):
         """Trust what the system trusts."""
 
     def get_cert_store():
-        """The trust store (an IX509Store); what is added to it counts at once."""
+        """The trust store (an IX509Store), the same one each time; what is added to it counts for
+        connections that are made afterwards."""
 
     def load_client_ca(pemfile):
         """Ask clients for certificates of the authorities in a PEM file (names only, no trust)."""
@@ -1044,7 +1045,9 @@ class IConnection(Interface):
         """Bytes that are decrypted and can be received without waiting (int)."""
 
     def shutdown():
-        """Send close_notify; true once the peer's has come too."""
+        """Send close_notify; true once the peer's has come too.
+
+        What comes before the peer's is kept for ``recv``."""
 
     def renegotiate():
         """Ask for a new handshake (TLS 1.2 and before).
@@ -1079,13 +1082,17 @@ class IConnection(Interface):
 
         :param name: a host name (text; others than ASCII become A-labels by ``idna`` if it is
             installed), or an IP address as text.  A certificate without a subjectAltName is refused.
+            Where nothing was verified before (``VerifyMode.NONE``), this connection verifies from now on.
         """
 
     def set_session(session):
         """Offer to resume *session* (an ISession).  A client's."""
 
     def set_context(context):
-        """Continue with another context; for the servername callback."""
+        """Continue with another context; for the servername callback.
+
+        Its certificate, callbacks, options and trust, and what it asks of the peer, hold then, but for
+        what was set for this connection alone."""
 
     def set_verify(mode, callback):
         """As ``IContext.set_verify``, for this connection alone."""

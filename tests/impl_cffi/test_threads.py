@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+import socket
+import threading
+
+import pytest
+
+from openssl_iface.errors import Error, SysCallError, TimedOutError, TruncatedError
+from openssl_iface.impl_cffi.connection import Connection
+from openssl_iface.values import ProtocolVersion
+
+LINE = b"0123456789abcdef" * 64  # 1 KiB
+
+
+class TestOneConnection:
+    def test_several_senders_and_receivers(self, pair, tls):
+        """Each send is whole in one piece of the stream, and everything is received by somebody."""
+        server, client = pair
+        count, got, lock = 50, [], threading.Lock()
+        total = 4 * count * len(LINE)
+
+        def send(letter):
+            for _ in range(count):
+                client.sendall(letter * len(LINE))
+
+        def receive():
+            while True:
+                with lock:
+                    if sum(map(len, got)) >= total:
+                        return True
+                try:
+                    data = server.recv(len(LINE))
+                except (TimedOutError, TruncatedError):
+                    continue
+                with lock:
+                    got.append(data)
+
+        server.settimeout(0.2)
+        results = tls.together(
+            *(lambda letter=letter: send(letter) for letter in (b"a", b"b", b"c", b"d")), receive, receive
+        )
+        assert results[4:] == [True, True], results
+        assert sorted(b"".join(got)) == sorted(b"abcd" * count * len(LINE))
+        assert all(len(set(piece)) == 1 for piece in got)
+
+    def test_questions_while_others_work(self, pair, tls):
+        server, client = pair
+        stop = threading.Event()
+
+        def ask():
+            while not stop.is_set():
+                client.get_cipher_info()
+                client.get_peer_certificate().get_subject()
+                client.get_verified_chain()
+                client.pending()
+                client.want_read()
+                assert client.get_session() is not None
+                client.export_keying_material(b"EXPORTER-test", 16)
+                repr(client)
+            return True
+
+        def work():
+            try:
+                for _ in range(200):
+                    client.sendall(LINE)
+                    tls.receive(client, len(LINE))
+            finally:
+                stop.set()
+            return True
+
+        def echo():
+            for _ in range(200):
+                server.sendall(tls.receive(server, len(LINE)))
+            return True
+
+        assert tls.together(ask, ask, work, echo) == [True] * 4
+
+    def test_two_who_wait_are_both_woken(self, pair, tls):
+        server, client = pair
+        ready = threading.Barrier(3, timeout=20)
+
+        def wait():
+            ready.wait()
+            return client.recv(1)
+
+        def send():
+            ready.wait()
+            server.sendall(b"1")
+            server.sendall(b"2")
+
+        assert sorted(tls.together(wait, wait, send)[:2]) == [b"1", b"2"]
+
+    def test_two_who_wait_are_both_late(self, pair, tls):
+        server, client = pair
+        client.settimeout(0.05)
+        results = tls.together(lambda: client.recv(1), lambda: client.recv(1))
+        assert [type(each) for each in results] == [TimedOutError, TimedOutError]
+        server.sendall(b"x")
+        assert client.recv(1) == b"x"
+
+    def test_two_who_wait_both_hear_of_the_end(self, pair, tls):
+        server, client = pair
+        ready = threading.Barrier(3, timeout=20)
+
+        def wait():
+            ready.wait()
+            return client.recv(1)
+
+        def end():
+            ready.wait()
+            server.sock_shutdown(socket.SHUT_RDWR)
+
+        results = tls.together(wait, wait, end)[:2]
+        assert all(isinstance(each, SysCallError) for each in results), results
+
+    def test_two_who_shake_hands_on_one(self, tls, version):
+        server, client = tls.connections(*tls.contexts(version), socket.socketpair())
+        results = tls.together(
+            server.do_handshake, client.do_handshake, client.do_handshake, server.do_handshake
+        )
+        assert results == [None] * 4
+        client.sendall(b"x")
+        assert server.recv(1) == b"x"
+
+    def test_the_event_loop_face_from_two_threads(self, tls, version):
+        server, client = tls.pair(version)
+
+        def write(letter):
+            for _ in range(200):
+                server.event_write(letter * 100)
+
+        received, done = bytearray(), threading.Event()
+
+        def carry():
+            while not (done.is_set() and not server.wants & 2):
+                output = server.event_output()
+                if output:
+                    received.extend(client.event_feed(output))
+
+        def both():
+            try:
+                tls.together(lambda: write(b"a"), lambda: write(b"b"))
+            finally:
+                done.set()
+
+        assert tls.together(carry, both) == [None, None]
+        assert sorted(received) == sorted(b"ab" * 20_000)
+
+
+class TestManyConnections:
+    def test_handshakes_at_once(self, tls, version):
+        server, client = tls.contexts(version)
+        client.set_verify(1, lambda c, x, code, depth, ok: ok)
+        server.set_tlsext_servername_callback(lambda c: c.get_servername())
+
+        def work():
+            for _ in range(25):
+                both = tls.connections(server, client)
+                tls.exchange(*both, sound=True)
+                both[1].event_write(LINE)
+                assert tls.exchange(*both, sound=True)[0].data == LINE
+            return True
+
+        assert tls.together(*[work] * 4) == [True] * 4
+
+    def test_failures_and_successes_at_once(self, tls, version):
+        contexts = tls.contexts(version)
+
+        def work(host):
+            kinds = set()
+            for _ in range(25):
+                kinds.add(type(tls.exchange(*tls.connections(*contexts, host=host))[1].error).__name__)
+            return kinds
+
+        hosts = ["localhost", "elsewhere.test"] * 2
+        results = tls.together(*(lambda host=host: work(host) for host in hosts))
+        assert results == [{"NoneType"}, {"CertificateVerificationError"}] * 2
+
+    def test_made_and_dropped_at_once(self, tls):
+        context = tls.client_context()
+
+        def work():
+            for _ in range(300):
+                connection = Connection(context)
+                connection.set_connect_state()
+                connection.event_proceed()
+            return True
+
+        assert tls.together(*[work] * 4) == [True] * 4
+
+
+def test_one_thread_fails_and_the_other_hears_of_it(tls):
+    """A receiver finds the record damaged; who sends afterwards is told the same."""
+    server, client = tls.over_sockets(ProtocolVersion.TLS1_3)
+    server._socket.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+    with pytest.raises(Error) as first:
+        client.recv(1)
+    with pytest.raises(Error) as second:
+        client.send(b"x")
+    assert str(first.value) == str(second.value)
