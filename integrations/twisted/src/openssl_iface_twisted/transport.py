@@ -358,9 +358,11 @@ def connectSSL(
         said to the *contextFactory*, :class:`VerifyingClientContextFactory`.
     :param contextFactory: an object with ``getContext()``, or one with ``clientConnectionForTLS(transport)``.
     :param timeout: seconds until the TCP connection has to be there.
-    :param bindAddress: our own ``(address, port)``.
+    :param bindAddress: our own address, or ``(address, port)``.
     :raises TypeError: *contextFactory* is none.
     """
+    if isinstance(bindAddress, str):
+        bindAddress = (bindAddress, 0)
     connector = TLSConnector(
         host, port, factory, contextFactory, timeout, bindAddress, reactor, handshakeTimeout, closeTimeout
     )

@@ -26,6 +26,10 @@ from .throwaway import make_throwaway
 if TYPE_CHECKING:
     from .progress import Bars
 
+    _ClientFactory = ClientFactory[Any]
+else:  # which has no [] before Twisted 25
+    _ClientFactory = ClientFactory
+
 __all__ = ["demo"]
 
 NAME = "localhost"
@@ -125,7 +129,7 @@ class End(Protocol):
         self.lost.callback(None)
 
 
-class Client(ClientFactory[Any]):
+class Client(_ClientFactory):
     """Makes *end* the client's protocol; its ``ready`` fails when there is no connection."""
 
     noisy = False

@@ -78,7 +78,7 @@ def run_in_reactor(name: str | None, main: Callable[[Any], Coroutine[Any, Any, i
     result = outcome[0] if outcome else 1
     if isinstance(result, int):
         return result
-    raise result.value.with_traceback(result.getTracebackObject())
+    raise result.value
 
 
 def _log() -> None:
