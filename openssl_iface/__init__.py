@@ -31,10 +31,24 @@ __all__ = [
     "backend_names",
     "client_context",
     "get_backend",
+    "install_as_OpenSSL",
     "server_context",
 ]
 
 _OF_THE_BACKEND = frozenset({"Connection", "client_context", "server_context"})
+
+
+def install_as_OpenSSL() -> None:  # noqa: N802
+    """Be ``OpenSSL`` to whoever imports it from now on in this process; see :mod:`openssl_iface.dropin`.
+
+    It comes before the first import of ``OpenSSL``, and so before Twisted's.  An installed pyOpenSSL is left
+    alone.  Calling it again does nothing.
+
+    :raises RuntimeError: another ``OpenSSL`` has been imported already.
+    """
+    from .dropin._install import install
+
+    install()
 
 
 def __getattr__(name: str) -> Any:

@@ -1189,6 +1189,10 @@ class IBackend(Interface):
         "libssl's ``OP_``, ``MODE_``, ``SESS_CACHE_``... by name (a mapping to int; 0 if it has none)."
     )
 
+    binding = Attribute(
+        "For programs that reach past the contracts: cffi's ``ffi`` and ``lib``, and ``take_errors()``, "
+        "which empties the thread's error queue into an exception; ``None`` if the backend has no such thing."
+    )
     crypto = Attribute("The functions of the crypto module (ICrypto).")
     rand = Attribute("The functions of the rand module (IRandom).")
     PKey = Attribute("The class of IPKey.")

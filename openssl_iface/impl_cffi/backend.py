@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from zope.interface import implementer
 
 from ..interfaces import IBackend
 from ..values import ProtocolVersion, Version
-from . import crypto, rand
+from . import _errors, crypto, rand
 from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
 from .connection import Connection
@@ -105,6 +105,7 @@ class Backend:
         )
         self.capabilities = _capabilities()
         self.constants = _constants()
+        self.binding = SimpleNamespace(ffi=ffi, lib=lib, take_errors=_errors.take)
 
     def openssl_version(self, what: int = 0) -> bytes:
         """OpenSSL's words about itself (*OpenSSL_version(3)*): *what* is one of its constants."""

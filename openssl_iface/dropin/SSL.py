@@ -1,0 +1,429 @@
+"""``OpenSSL.SSL``: contexts and connections, with pyOpenSSL's meaning.
+
+Where it differs from the manual's module: ``check_privatekey`` raises, passphrases that are too
+long are cut, a socket with a timeout does not make an operation wait (``WantReadError`` comes at
+once, as from a non-blocking one), and text where bytes belong is taken with a warning.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+from .. import SSL as _ours
+from .. import values as _values
+from ..errors import AbortedError, OpenSSLError, TimedOutError
+from ._translate import adopt, as_theirs, backend, bytes_of_text, in_place_of, need, path_bytes, translated
+from ._util import lib as _lib
+from ._util import make_assert as _make_assert
+from .crypto import FILETYPE_PEM as _PEM
+from .crypto import _certificate, _key, _PassphraseHelper
+
+# Constants, and what else needs no translation.
+globals().update({name: getattr(_ours, name) for name in _ours.__all__})
+__all__: list[str] = []
+__all__ += _ours.__all__
+
+Error = _ours.Error
+SysCallError = _ours.SysCallError
+WantReadError = _ours.WantReadError
+WantWriteError = _ours.WantWriteError
+WantX509LookupError = _ours.WantX509LookupError
+ZeroReturnError = _ours.ZeroReturnError
+NO_OVERLAPPING_PROTOCOLS = _ours.NO_OVERLAPPING_PROTOCOLS
+_NoOverlappingProtocols = type(NO_OVERLAPPING_PROTOCOLS)
+_openssl_assert = _make_assert(Error)
+# What is left of the C interface that release 0.13 and those before it had.
+_C_API = None
+F = TypeVar("F")
+_METHODS = frozenset(int(method) for method in _values.Method)
+_MOST_TIMEOUT = 2**31 - 1
+
+_BaseContext: Any = _ours.Context
+_BaseConnection: Any = _ours.Connection
+_BaseSession: Any = _ours.Session
+
+
+def _make_requires(flag: object, error: str) -> Callable[[F], F]:
+    """Decorate a function that needs something of OpenSSL: without *flag* it raises *error*."""
+
+    def decorate(function: Any) -> Any:
+        if flag:
+            return function
+
+        @functools.wraps(function)
+        def explode(*_arguments: Any, **_keywords: Any) -> NoReturn:
+            raise NotImplementedError(error)
+
+        return explode
+
+    return decorate
+
+
+def _protocols(protos: Any) -> Any:
+    """The list of ALPN protocols, refused as pyOpenSSL does."""
+    if not protos:
+        raise ValueError("at least one protocol must be specified")
+    return protos
+
+
+def _callable(callback: Any) -> Any:
+    if callback is not None and not callable(callback):
+        raise TypeError("callback must be callable")
+    return callback
+
+
+def _verifying(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """A verify callback that is given a certificate of the class here."""
+    if callback is None:
+        return None
+    call = callback
+
+    @functools.wraps(call, updated=())
+    def verify(connection: Any, certificate: Any, code: int, depth: int, ok: int) -> Any:
+        return call(connection, adopt(certificate), code, depth, ok)
+
+    return verify
+
+
+@in_place_of(_ours.Session)
+class Session(_BaseSession):
+    """A session that a connection may resume."""
+
+    def __init__(self) -> None:
+        # pyOpenSSL lets one be made, though nothing can be done with it.
+        self._session: Any = None
+
+
+@in_place_of(_ours.Context)
+class Context(_BaseContext):
+    """What connections share."""
+
+    _methods = dict.fromkeys(_METHODS)
+
+    def __init__(self, method: int) -> None:
+        need(method, int, "method must be an integer")
+        if method not in _METHODS:
+            raise ValueError("No such protocol")
+        try:
+            super().__init__(method)
+        except OpenSSLError as error:
+            raise as_theirs(error) from None
+
+    # -- certificate and key
+
+    def use_certificate(self, cert: Any) -> None:
+        """Use a certificate (an X509, or one of cryptography)."""
+        translated(_BaseContext.use_certificate)(self, _certificate(cert))
+
+    def add_extra_chain_cert(self, certobj: Any) -> None:
+        """Send a certificate (an X509, or one of cryptography) along with the chain."""
+        translated(_BaseContext.add_extra_chain_cert)(self, _certificate(certobj, "certobj"))
+
+    def add_client_ca(self, certificate_authority: Any) -> None:
+        """Name a certificate (an X509, or one of cryptography) among the authorities."""
+        translated(_BaseContext.add_client_ca)(self, _certificate(certificate_authority))
+
+    def use_privatekey(self, pkey: Any) -> None:
+        """Use a private key (a PKey, or one of cryptography)."""
+        translated(_BaseContext.use_privatekey)(self, _key(pkey))
+
+    def use_certificate_file(self, certfile: Any, filetype: int = _PEM) -> None:
+        """Use the certificate in a file."""
+        path = path_bytes(certfile)
+        need(filetype, int, "filetype must be an integer")
+        translated(_BaseContext.use_certificate_file)(self, path, filetype)
+
+    def use_privatekey_file(self, keyfile: Any, filetype: int = _PEM) -> None:
+        """Use the private key in a file."""
+        path = path_bytes(keyfile)
+        need(filetype, int, "filetype must be an integer")
+        translated(_BaseContext.use_privatekey_file)(self, path, filetype)
+
+    def check_privatekey(self) -> None:
+        """Raise an Error unless the key belongs to the certificate."""
+        _openssl_assert(_lib.SSL_CTX_check_private_key(self._context) == 1)
+
+    def set_passwd_cb(self, callback: Callable[..., Any], userdata: Any = None) -> None:
+        """Ask *callback* (size, whether it is to be verified, *userdata*) for passphrases."""
+        need(callback, Callable, "callback must be callable")  # type: ignore[arg-type]
+        helper = _PassphraseHelper(_PEM, callback, more_args=True, truncate=True)
+        super().set_passwd_cb(helper.ask, userdata)
+
+    # -- trust
+
+    def load_verify_locations(self, cafile: Any, capath: Any = None) -> None:
+        """Trust the certificates of a file, or of a directory as ``openssl rehash`` makes it."""
+        if cafile is None and capath is None:
+            raise Error([])
+        translated(_BaseContext.load_verify_locations)(
+            self,
+            None if cafile is None else path_bytes(cafile),
+            None if capath is None else path_bytes(capath),
+        )
+
+    def load_client_ca(self, cafile: Any) -> None:
+        """Name the certificates of a file as the authorities that clients are asked for."""
+        translated(_BaseContext.load_client_ca)(self, bytes_of_text("cafile", cafile))
+
+    def set_client_ca_list(self, certificate_authorities: Any) -> None:
+        """Name these authorities (X509Name) to clients."""
+        translated(_BaseContext.set_client_ca_list)(self, list(certificate_authorities))
+
+    def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
+        """What to ask of the peer; *callback* (connection, X509, code, depth, ok) gives the verdict."""
+        need(mode, int, "mode must be an integer")
+        super().set_verify(mode, _verifying(_callable(callback)))
+
+    def set_verify_depth(self, depth: int) -> None:
+        """How long a chain may be."""
+        need(depth, int, "depth must be an integer")
+        super().set_verify_depth(depth)
+
+    def _check_env_vars_set(self, dir_env_var: str, file_env_var: str) -> bool:
+        """Whether one of the variables is there that name other places for trusted certificates."""
+        import os
+
+        return file_env_var in os.environ or dir_env_var in os.environ
+
+    # -- what is negotiated
+
+    def set_session_id(self, buf: Any) -> None:
+        """In which context sessions may be resumed."""
+        value = bytes_of_text("buf", buf)
+        try:
+            super().set_session_id(value)
+        except ValueError:
+            function = "SSL_CTX_set_session_id_context"
+            error = Error.from_reasons([("SSL routines", function, "ssl session id context too long")])
+            raise as_theirs(error) from None
+
+    def set_session_cache_mode(self, mode: int) -> int:
+        """What libssl keeps of sessions; returns what it was."""
+        need(mode, int, "mode must be an integer")
+        return int(super().set_session_cache_mode(mode))
+
+    def set_cipher_list(self, cipher_list: Any) -> None:
+        """The ciphers up to TLS 1.2."""
+        value = need(bytes_of_text("cipher_list", cipher_list), bytes, "cipher_list must be a byte string.")
+        translated(_BaseContext.set_cipher_list)(self, value)
+
+    def set_tls13_ciphersuites(self, ciphersuites: bytes) -> None:
+        """The ciphers of TLS 1.3."""
+        value = need(ciphersuites, bytes, "ciphersuites must be a byte string.")
+        translated(_BaseContext.set_tls13_ciphersuites)(self, value)
+
+    def set_tmp_ecdh(self, curve: Any) -> None:
+        """Use one curve for the key exchange (of :func:`crypto.get_elliptic_curves`, or cryptography's)."""
+        translated(_BaseContext.set_tmp_ecdh)(self, curve)
+
+    def set_timeout(self, timeout: int) -> int:
+        """How long sessions are good, in seconds; returns what it was."""
+        need(timeout, int, "timeout must be an integer")
+        return int(super().set_timeout(timeout))
+
+    def set_options(self, options: int) -> int:
+        """Add ``OP_`` bits; returns all that are set."""
+        need(options, int, "options must be an integer")
+        return int(super().set_options(options))
+
+    def set_mode(self, mode: int) -> int:
+        """Add ``MODE_`` bits; returns all that are set."""
+        need(mode, int, "mode must be an integer")
+        return int(super().set_mode(mode))
+
+    def clear_mode(self, mode_to_clear: int) -> int:
+        """Take ``MODE_`` bits away; returns all that are set."""
+        need(mode_to_clear, int, "mode must be an integer")
+        return int(super().clear_mode(mode_to_clear))
+
+    def set_alpn_protos(self, protos: Iterable[bytes]) -> None:
+        """The protocols that a client offers."""
+        super().set_alpn_protos(_protocols(protos))
+
+    def set_tlsext_use_srtp(self, profiles: bytes) -> None:
+        """Offer keys for SRTP."""
+        need(profiles, bytes, "profiles must be a byte string.")
+        translated(_BaseContext.set_tlsext_use_srtp)(self, profiles)
+
+    def set_info_callback(self, callback: Any) -> None:
+        """Hear of what the handshake does: (connection, where, return code)."""
+        super().set_info_callback(_callable(callback))
+
+    def set_ocsp_server_callback(self, callback: Any, data: Any = None) -> None:
+        """Staple what (connection, data) returns."""
+        super().set_ocsp_server_callback(_callable(callback), data)
+
+    def set_ocsp_client_callback(self, callback: Any, data: Any = None) -> None:
+        """Judge what is stapled: (connection, response, data)."""
+        super().set_ocsp_client_callback(_callable(callback), data)
+
+
+# Methods of a connection that are called for every event: what they raise comes from _error_of.
+_HOT = frozenset(
+    {"recv", "read", "send", "write", "sendall", "recv_into", "pending", "bio_read", "bio_write"}
+)
+
+
+@in_place_of(_ours.Connection, as_is=_HOT)
+class Connection(_BaseConnection):
+    """A connection, on a socket or on memory BIOs (``None``)."""
+
+    def __init__(self, context: Context, socket: Any = None) -> None:
+        need(context, _BaseContext, "context must be a Context instance")
+        super().__init__(context, socket)
+
+    # -- errors and waiting: the backend's hooks
+
+    def _error_of(self, ssl_error: int, work: Any) -> BaseException:
+        error: BaseException = super()._error_of(ssl_error, work)
+        if isinstance(error, AbortedError | TimedOutError) or type(error) is SysCallError:
+            number = error.args[0]
+            error.args = (number, errno.errorcode.get(number))
+        certificate = getattr(error, "certificate", None)
+        if certificate is not None:
+            adopt(certificate)
+        return as_theirs(error)
+
+    def _deadline(self) -> float | None:
+        # A socket with a timeout is a non-blocking one below: pyOpenSSL's callers wait themselves.
+        deadline: float | None = super()._deadline()
+        return deadline if deadline is None else 0.0
+
+    # -- data
+
+    def send(self, buf: Any, flags: int = 0) -> int:
+        """Send; returns how much was taken."""
+        if isinstance(buf, str):
+            buf = bytes_of_text("buf", buf)
+        return int(super().send(buf, flags))
+
+    write = send
+
+    def sendall(self, buf: Any, flags: int = 0) -> int:
+        """Send all of it."""
+        if isinstance(buf, str):
+            buf = bytes_of_text("buf", buf)
+        return int(super().sendall(buf, flags))
+
+    def recv(self, bufsiz: int, flags: int | None = None) -> bytes:
+        """Receive up to *bufsiz* bytes."""
+        data: bytes = super().recv(bufsiz, flags)
+        return data
+
+    read = recv
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int | None = None) -> int:
+        """Receive into a buffer; returns how much."""
+        return int(super().recv_into(buffer, nbytes, flags))
+
+    def bio_read(self, bufsiz: int) -> bytes:
+        """Ciphertext that is to leave, of a connection without a socket."""
+        need(bufsiz, int, "bufsiz must be an integer")
+        data: bytes = super().bio_read(bufsiz)
+        return data
+
+    def bio_write(self, buf: Any) -> int:
+        """Ciphertext that has come, of a connection without a socket."""
+        return int(super().bio_write(bytes_of_text("buf", buf)))
+
+    def renegotiate(self) -> bool:
+        """Begin a renegotiation, unless one is under way; whether it was begun."""
+        if self.renegotiate_pending():
+            return False
+        return bool(translated(_BaseConnection.renegotiate)(self))
+
+    # -- what can be set
+
+    def set_context(self, context: Context) -> None:
+        """Go on with another context."""
+        need(context, _BaseContext, "context must be a Context instance")
+        super().set_context(context)
+
+    def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
+        """As :meth:`Context.set_verify`, for this connection."""
+        need(mode, int, "mode must be an integer")
+        super().set_verify(mode, _verifying(_callable(callback)))
+
+    def use_certificate(self, cert: Any) -> None:
+        """As :meth:`Context.use_certificate`, for this connection."""
+        translated(_BaseConnection.use_certificate)(self, _certificate(cert))
+
+    def use_privatekey(self, pkey: Any) -> None:
+        """As :meth:`Context.use_privatekey`, for this connection."""
+        translated(_BaseConnection.use_privatekey)(self, _key(pkey))
+
+    def set_tlsext_host_name(self, name: bytes) -> None:
+        """The name that the server is asked for."""
+        need(name, bytes, "name must be a byte string")
+        if b"\0" in name:
+            raise TypeError("name must not contain NUL byte")
+        translated(_BaseConnection.set_tlsext_host_name)(self, name)
+
+    def set_alpn_protos(self, protos: Iterable[bytes]) -> None:
+        """The protocols that a client offers."""
+        super().set_alpn_protos(_protocols(protos))
+
+    def set_shutdown(self, state: int) -> None:
+        """Set ``SENT_SHUTDOWN`` and ``RECEIVED_SHUTDOWN``."""
+        need(state, int, "state must be an integer")
+        super().set_shutdown(state)
+
+    def set_session(self, session: Session) -> None:
+        """Resume a session."""
+        need(session, _BaseSession, "session must be a Session instance")
+        if session._session is None:
+            raise Error([("SSL routines", "", "the session is empty")])
+        translated(_BaseConnection.set_session)(self, session)
+
+    # -- what is known
+
+    def get_certificate(self, *, as_cryptography: bool = False) -> Any:
+        """Our certificate, or ``None``."""
+        return _given(translated(_BaseConnection.get_certificate)(self), as_cryptography)
+
+    def get_peer_certificate(self, *, as_cryptography: bool = False) -> Any:
+        """The peer's certificate, or ``None``."""
+        return _given(translated(_BaseConnection.get_peer_certificate)(self), as_cryptography)
+
+    def get_peer_cert_chain(self, *, as_cryptography: bool = False) -> Any:
+        """The certificates that the peer sent (list), or ``None``."""
+        return _given(translated(_BaseConnection.get_peer_cert_chain)(self), as_cryptography)
+
+    def get_verified_chain(self, *, as_cryptography: bool = False) -> Any:
+        """The chain that was verified (list), or ``None``."""
+        return _given(translated(_BaseConnection.get_verified_chain)(self), as_cryptography)
+
+    def get_client_ca_list(self, *, as_cryptography: bool = False) -> Any:
+        """The authorities whose client certificates are asked for (list of X509Name)."""
+        names = translated(_BaseConnection.get_client_ca_list)(self)
+        if not as_cryptography:
+            return names
+        from cryptography.x509 import Name
+
+        return [Name.from_bytes(name.der()) for name in names] if hasattr(Name, "from_bytes") else names
+
+    def makefile(self, *_arguments: Any, **_keywords: Any) -> NoReturn:
+        """Not there: it never was."""
+        raise NotImplementedError("Cannot make file object of OpenSSL.SSL.Connection")
+
+
+def _given(found: Any, as_cryptography: bool) -> Any:
+    """A certificate, or a list of them, in the form that was asked for."""
+    if not as_cryptography or found is None:
+        return found
+    return [one.to_cryptography() for one in found] if isinstance(found, list) else found.to_cryptography()
+
+
+ContextType = Context
+ConnectionType = Connection
+
+
+def OpenSSL_version(type: int) -> bytes:
+    """OpenSSL's words about itself."""
+    return backend.openssl_version(type)
+
+
+SSLeay_version = OpenSSL_version

@@ -1,0 +1,127 @@
+"""How our classes become pyOpenSSL's.
+
+The classes here are subclasses of the backend's, so that the rest of this project takes
+their instances as they are.  Two things are translated for all of them at once:
+
+* What a method of the backend returns is made an instance of the subclass here
+  (:func:`adopt`): an object that was made for the caller, and has nobody else who knows it,
+  changes its class.  Names that an object gives out live are of that object, which is of
+  our class itself.
+* What it raises has the shape that pyOpenSSL gives it (:func:`as_theirs`): ``args[0]`` is the
+  list of ``(library, function, reason)``, with function names only where OpenSSL has them
+  as part of the error, which is before 3.0.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import warnings
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeVar
+
+from ..errors import CryptoError, Error, OpenSSLError, RandError, X509StoreContextError
+from ..registry import get_backend
+
+T = TypeVar("T")
+
+backend = get_backend()
+# OpenSSL 3 took the functions out of its error codes.
+HAS_FUNCTIONS = backend.running.release < (3, 0, 0)
+
+# the backend's class -> the one here
+_classes: dict[type, type] = {}
+
+
+def adopt(value: Any) -> Any:
+    """*value*, or what is in it if it is a list or a tuple, as an object of the classes here."""
+    kind = _classes.get(type(value))
+    if kind is not None:
+        value.__class__ = kind
+    elif type(value) in (list, tuple) and value:
+        for item in value:
+            adopt(item)
+    return value
+
+
+def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
+    """The list of an error in the shape that pyOpenSSL gives it."""
+    found = error.reasons
+    if not found and error.args and isinstance(error.args[0], str):
+        return [("openssl_iface", "", error.args[0])]
+    if HAS_FUNCTIONS:
+        return found
+    return [(library, "", reason) for library, _function, reason in found]
+
+
+def as_theirs(error: T) -> T:
+    """*error* itself, its ``args`` in pyOpenSSL's shape."""
+    kind = type(error)
+    if isinstance(error, OpenSSLError) and kind is not X509StoreContextError and error.args:
+        first = error.args[0]
+        if isinstance(first, list) or (isinstance(first, str) and kind in (Error, CryptoError, RandError)):
+            error.args = (reasons(error),)
+    return error
+
+
+def translated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """*function* of the backend, with results and errors of the classes here."""
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return adopt(function(*arguments, **keywords))
+        except OpenSSLError as error:
+            as_theirs(error)
+            raise
+
+    return wrapper
+
+
+def in_place_of(base: type, *, as_is: frozenset[str] = frozenset()) -> Callable[[type], type]:
+    """Decorate the class that stands for *base*: every public method that it inherits is translated.
+
+    :param as_is: methods that are not: they give nothing to adopt, and their errors come from a place that
+        is translated already.
+    """
+
+    def decorate(kind: type) -> type:
+        _classes[base] = kind
+        for name in dir(base):
+            if name.startswith("_") or name in kind.__dict__ or name in as_is:
+                continue
+            for owner in kind.__mro__:
+                if name in owner.__dict__:
+                    _translate(kind, name, owner.__dict__[name])
+                    break
+        return kind
+
+    return decorate
+
+
+def _translate(kind: type, name: str, method: Any) -> None:
+    if isinstance(method, FunctionType):
+        setattr(kind, name, translated(method))
+    elif isinstance(method, classmethod):
+        setattr(kind, name, classmethod(translated(method.__func__)))
+
+
+def bytes_of_text(label: str, value: Any) -> Any:
+    """Bytes for text, with the warning that pyOpenSSL gives; anything else as it is."""
+    if isinstance(value, str):
+        warnings.warn(f"str for {label} is no longer accepted, use bytes", DeprecationWarning, stacklevel=3)
+        return value.encode()
+    return value
+
+
+def need(value: Any, kind: type | tuple[type, ...], message: str) -> Any:
+    """*value*, if it is of *kind*; else the TypeError that pyOpenSSL has for it."""
+    if not isinstance(value, kind):
+        raise TypeError(message)
+    return value
+
+
+def path_bytes(path: Any) -> bytes:
+    """A path as bytes."""
+    return os.fsencode(path)

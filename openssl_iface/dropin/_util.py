@@ -1,0 +1,147 @@
+"""``OpenSSL._util``: private to pyOpenSSL, and used by programs all the same.
+
+``lib`` and ``ffi`` are those of our binding.  Names that pyOpenSSL's binding has and ours does
+not are looked up among OpenSSL's constants and pyOpenSSL's flags; for others there is an
+``AttributeError`` that says so.  The pointers are those of the OpenSSL that this backend runs
+on: they are never to be given to ``cryptography``, which has brought another one along.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from ..values import X509VerificationCodes
+from ._translate import backend, bytes_of_text, path_bytes, reasons
+
+__all__ = [
+    "StrOrBytesPath",
+    "UNSPECIFIED",
+    "byte_string",
+    "exception_from_error_queue",
+    "ffi",
+    "from_buffer",
+    "lib",
+    "make_assert",
+    "native",
+    "no_zero_allocator",
+    "path_bytes",
+    "path_string",
+    "text",
+    "text_to_bytes_and_warn",
+]
+
+StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+UNSPECIFIED = object()
+
+_binding = backend.binding
+if _binding is None:
+    raise ImportError(f"the backend {backend.name!r} has no binding: there is no OpenSSL._util over it")
+
+# What pyOpenSSL's binding says of itself: these are in every OpenSSL from 1.1.1 on, or in none.
+_ABSENT = frozenset(
+    {"NEXTPROTONEG", "SSL2", "EGD", "ENGINE", "EC2M", "COMPRESSION", "NPN_NEGOTIATED", "FIPS"}
+)
+
+
+class _Library:
+    """The functions and constants of the binding, by the names that pyOpenSSL's has."""
+
+    def __getattr__(self, name: str) -> Any:
+        value = _lookup(name)
+        setattr(self, name, value)
+        return value
+
+    def __dir__(self) -> list[str]:
+        return sorted({*dir(_binding.lib), *super().__dir__()})
+
+
+def _lookup(name: str) -> Any:
+    try:
+        return getattr(_binding.lib, name)
+    except AttributeError:
+        pass
+    if name.startswith("Cryptography_HAS_"):
+        feature = name.removeprefix("Cryptography_HAS_")
+        return 0 if feature in _ABSENT else 1
+    if name.startswith("X509_V_"):
+        code = getattr(X509VerificationCodes, name.removeprefix("X509_V_"), None)
+        if code is not None:
+            return int(code)
+    if name in _MORE:
+        return _MORE[name]
+    raise AttributeError(f"the binding of openssl_iface has no {name}")
+
+
+_MORE: dict[str, Any] = {
+    "SSL_VERIFY_NONE": 0,
+    "SSL_VERIFY_PEER": 1,
+    "SSL_VERIFY_FAIL_IF_NO_PEER_CERT": 2,
+    "SSL_VERIFY_CLIENT_ONCE": 4,
+    "SSL_VERIFY_POST_HANDSHAKE": 8,
+    "SSL_FILETYPE_PEM": 1,
+    "SSL_FILETYPE_ASN1": 2,
+    "X509_FILETYPE_PEM": 1,
+    "X509_FILETYPE_ASN1": 2,
+    "SSL3_VERSION": 0x0300,
+    "TLS1_VERSION": 0x0301,
+    "TLS1_1_VERSION": 0x0302,
+    "TLS1_2_VERSION": 0x0303,
+    "TLS1_3_VERSION": 0x0304,
+    "TLSEXT_NAMETYPE_host_name": 0,
+    "X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT": 0x1,
+    "X509_CHECK_FLAG_NO_WILDCARDS": 0x2,
+    "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS": 0x4,
+    "X509_CHECK_FLAG_MULTI_LABEL_WILDCARDS": 0x8,
+    "X509_CHECK_FLAG_SINGLE_LABEL_SUBDOMAINS": 0x10,
+    "X509_CHECK_FLAG_NEVER_CHECK_SUBJECT": 0x20,
+}
+
+ffi: Any = _binding.ffi
+lib: Any = _Library()
+no_zero_allocator: Any = getattr(ffi, "new_allocator")(should_clear_after_alloc=False)  # noqa: B009
+_string: Callable[[Any], bytes] = getattr(ffi, "string")  # noqa: B009
+
+
+def text(charp: Any) -> str:
+    """A C string as text, ``""`` for NULL."""
+    return _string(charp).decode() if charp else ""
+
+
+def exception_from_error_queue(exception_type: type[Exception]) -> NoReturn:
+    """Raise *exception_type* with the list of what is in this thread's error queue, which is empty then."""
+    raise exception_type(reasons(_binding.take_errors()))
+
+
+def make_assert(error: type[Exception]) -> Callable[[Any], None]:
+    """A function that raises *error*, as above, unless it is given true."""
+
+    def openssl_assert(ok: Any) -> None:
+        if ok is not True:
+            exception_from_error_queue(error)
+
+    return openssl_assert
+
+
+def native(value: Any) -> str:
+    """Text from text or from bytes in UTF-8."""
+    if not isinstance(value, bytes | str):
+        raise TypeError(f"{value!r} is neither bytes nor unicode")
+    return value.decode() if isinstance(value, bytes) else value
+
+
+path_string = path_bytes
+
+
+def byte_string(value: str) -> bytes:
+    """Bytes from text, each character being one."""
+    return value.encode("charmap")
+
+
+def from_buffer(value: Any) -> Any:
+    """A pointer to the content of a buffer."""
+    return getattr(ffi, "from_buffer")(value)  # noqa: B009
+
+
+text_to_bytes_and_warn = bytes_of_text

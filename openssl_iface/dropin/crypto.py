@@ -1,0 +1,452 @@
+"""``OpenSSL.crypto``: keys, certificates and what belongs to them, with pyOpenSSL's meaning.
+
+What later releases have taken away (certificate requests, extensions, revocation lists, PKCS#7,
+PKCS#12, Netscape's SPKI, the type names) is here, and means what it meant in the last
+release that had it.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+from .. import crypto as _ours
+from ..errors import CryptoError as Error
+from ..errors import X509StoreContextError
+from ._translate import (
+    adopt,
+    as_theirs,
+    bytes_of_text,
+    in_place_of,
+    need,
+    path_bytes,
+    translated,
+)
+from ._util import exception_from_error_queue as _exception_from_error_queue
+from ._util import ffi as _ffi
+from ._util import lib as _lib
+from ._util import make_assert as _make_assert
+
+# Constants, and what else needs no translation.
+globals().update({name: getattr(_ours, name) for name in _ours.__all__})
+__all__ = ["PassphraseCallableT", "StrOrBytesPath"]
+__all__ += _ours.__all__
+
+FILETYPE_PEM = _ours.FILETYPE_PEM
+FILETYPE_ASN1 = _ours.FILETYPE_ASN1
+FILETYPE_TEXT = _ours.FILETYPE_TEXT
+TYPE_RSA = _ours.TYPE_RSA
+TYPE_DSA = _ours.TYPE_DSA
+
+PassphraseCallableT = bytes | Callable[..., bytes]
+StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+# The kinds of keys of cryptography: what is taken is asked what it can do, not what it is.
+_PrivateKey = _PublicKey = _Key = Any
+
+_raise_current_error = functools.partial(_exception_from_error_queue, Error)
+_openssl_assert = _make_assert(Error)
+# As PEM_read_bio_PrivateKey(3) has room for.
+_PASSPHRASE_MAX = 1024
+
+_BasePKey: Any = _ours.PKey
+_BaseX509: Any = _ours.X509
+_BaseX509Name: Any = _ours.X509Name
+_BaseX509Req: Any = _ours.X509Req
+_BaseX509Extension: Any = _ours.X509Extension
+_BaseX509Store: Any = _ours.X509Store
+_BaseX509StoreContext: Any = _ours.X509StoreContext
+_BaseCRL: Any = _ours.CRL
+_BaseRevoked: Any = _ours.Revoked
+_BasePKCS7: Any = _ours.PKCS7
+_BasePKCS12: Any = _ours.PKCS12
+_BaseNetscapeSPKI: Any = _ours.NetscapeSPKI
+
+
+def _signable(pkey: Any) -> Any:
+    """A key to sign with, or the ValueError that pyOpenSSL has for one that cannot."""
+    need(pkey, _BasePKey, "pkey must be a PKey instance")
+    if pkey._only_public:
+        raise ValueError("Key only has public part")
+    if not pkey._initialized:
+        raise ValueError("Key is uninitialized")
+    return pkey
+
+
+def _extensions(extensions: Any) -> list[Any]:
+    found = list(extensions)
+    for item in found:
+        if not isinstance(item, _BaseX509Extension):
+            raise ValueError("One of the elements is not an X509Extension")
+    return found
+
+
+@in_place_of(_ours.PKey)
+class PKey(_BasePKey):
+    """A key."""
+
+    def generate_key(self, type: Any, bits: int = 0, **more: Any) -> None:
+        """Make a key of ``TYPE_RSA`` or ``TYPE_DSA`` (or what else the backend makes)."""
+        if not isinstance(type, str):
+            need(type, int, "type must be an integer")
+            need(bits, int, "bits must be an integer")
+            if type == TYPE_RSA and bits <= 0:
+                raise ValueError("Invalid number of bits")
+        try:
+            translated(_BasePKey.generate_key)(self, type, bits, **more)
+        except ValueError as error:
+            raise Error([("openssl_iface", "", str(error))]) from None
+
+    def check(self) -> bool:
+        """Whether an RSA key is sound; it is an Error if not."""
+        if self._only_public:
+            raise TypeError("public key only")
+        if self.type() != TYPE_RSA:
+            raise TypeError("Only RSA keys can currently be checked.")
+        return bool(translated(_BasePKey.check)(self))
+
+    @classmethod
+    def from_cryptography_key(cls, crypto_key: Any) -> Any:
+        """The same key, from one of cryptography."""
+        try:
+            return translated(_BasePKey.from_cryptography_key.__func__)(cls, crypto_key)
+        except TypeError:
+            raise TypeError("Unsupported key type") from None
+
+
+PKeyType = PKey
+
+
+@in_place_of(_ours.X509Name)
+class X509Name(_BaseX509Name):
+    """A distinguished name."""
+
+    def __init__(self, name: Any) -> None:
+        super().__init__(name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if type(name) is not str:
+            raise TypeError(f"attribute name must be string, not '{type(value).__name__:.200}'")
+        if not name.startswith("_"):
+            need(value, (str, bytes, type(None)), "the value of an attribute must be text")
+        try:
+            super().__setattr__(name, value)
+        except Error as error:
+            raise as_theirs(error) from None
+
+    def __repr__(self) -> str:
+        room = _ffi.new("char[]", 512)
+        _openssl_assert(_lib.X509_NAME_oneline(self._name, room, len(room)) != _ffi.NULL)
+        return f"<X509Name object '{_ffi.string(room).decode()}'>"
+
+    __str__ = __repr__
+
+
+X509NameType = X509Name
+
+
+@in_place_of(_ours.X509Extension)
+class X509Extension(_BaseX509Extension):
+    """An extension."""
+
+    def __init__(
+        self, type_name: bytes, critical: bool, value: bytes, subject: Any = None, issuer: Any = None
+    ) -> None:
+        for given, name in ((issuer, "issuer"), (subject, "subject")):
+            if given is not None:
+                need(given, _BaseX509, f"{name} must be an X509 instance")
+        try:
+            super().__init__(type_name, critical, value, subject, issuer)
+        except Error as error:
+            raise as_theirs(error) from None
+
+
+X509ExtensionType = X509Extension
+
+
+@in_place_of(_ours.X509Req)
+class X509Req(_BaseX509Req):
+    """A certificate request."""
+
+    def set_version(self, version: int) -> None:
+        """0 is the only version that there is."""
+        need(version, int, "version must be an int")
+        if version != 0:
+            raise ValueError("Invalid version. The only valid version for X509Req is 0.")
+        super().set_version(version)
+
+    def add_extensions(self, extensions: Any) -> None:
+        """Ask for extensions."""
+        translated(_BaseX509Req.add_extensions)(self, _extensions(extensions))
+
+    def sign(self, pkey: PKey, digest: Any) -> None:
+        """Sign."""
+        translated(_BaseX509Req.sign)(self, _signable(pkey), digest)
+
+
+X509ReqType = X509Req
+
+
+@in_place_of(_ours.X509)
+class X509(_BaseX509):
+    """A certificate."""
+
+    @classmethod
+    def _from_raw_x509_ptr(cls, x509: Any) -> X509:
+        return cls._from_raw(x509)
+
+    def set_version(self, version: int) -> None:
+        """The version: 2 says 3."""
+        need(version, int, "version must be an integer")
+        translated(_BaseX509.set_version)(self, version)
+
+    def set_serial_number(self, serial: int) -> None:
+        """The serial number."""
+        need(serial, int, "serial must be an integer")
+        translated(_BaseX509.set_serial_number)(self, serial)
+
+    def sign(self, pkey: PKey, digest: Any) -> None:
+        """Sign."""
+        translated(_BaseX509.sign)(self, _signable(pkey), digest)
+
+    def add_extensions(self, extensions: Any) -> None:
+        """Add extensions."""
+        translated(_BaseX509.add_extensions)(self, _extensions(extensions))
+
+    def gmtime_adj_notAfter(self, amount: int) -> None:
+        """Valid until so many seconds from now."""
+        need(amount, int, "amount must be an integer")
+        translated(_BaseX509.gmtime_adj_notAfter)(self, amount)
+
+    def gmtime_adj_notBefore(self, amount: int) -> None:
+        """Valid from so many seconds from now on."""
+        need(amount, int, "amount must be an integer")
+        translated(_BaseX509.gmtime_adj_notBefore)(self, amount)
+
+    def set_notAfter(self, when: bytes) -> None:
+        """Valid until *when*."""
+        translated(_BaseX509.set_notAfter)(self, need(when, bytes, "when must be a byte string"))
+
+    def set_notBefore(self, when: bytes) -> None:
+        """Valid from *when* on."""
+        translated(_BaseX509.set_notBefore)(self, need(when, bytes, "when must be a byte string"))
+
+
+X509Type = X509
+
+
+@in_place_of(_ours.X509Store)
+class X509Store(_BaseX509Store):
+    """Whom to trust."""
+
+    def add_cert(self, cert: Any) -> None:
+        """Trust a certificate."""
+        need(cert, _BaseX509, "")
+        translated(_BaseX509Store.add_cert)(self, cert)
+
+    def add_crl(self, crl: Any) -> None:
+        """Consider a revocation list (a CRL, or one of cryptography)."""
+        if not isinstance(crl, _BaseCRL):
+            if not hasattr(crl, "public_bytes"):
+                raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
+            crl = CRL.from_cryptography(crl)
+        translated(_BaseX509Store.add_crl)(self, crl)
+
+    def load_locations(self, cafile: Any, capath: Any = None) -> None:
+        """Trust the certificates of a file, or of a directory."""
+        translated(_BaseX509Store.load_locations)(
+            self,
+            None if cafile is None else path_bytes(cafile),
+            None if capath is None else path_bytes(capath),
+        )
+
+
+X509StoreType = X509Store
+
+
+@in_place_of(_ours.X509StoreContext)
+class X509StoreContext(_BaseX509StoreContext):
+    """A verification."""
+
+    def __init__(self, store: Any, certificate: Any, chain: Any = None) -> None:
+        super().__init__(store, certificate, chain)
+
+    def verify_certificate(self) -> None:
+        """Verify."""
+        self.get_verified_chain()
+
+    def get_verified_chain(self) -> Any:
+        """Verify; the chain (list)."""
+        try:
+            return adopt(super().get_verified_chain())
+        except X509StoreContextError as error:
+            adopt(error.certificate)
+            raise
+
+
+@in_place_of(_ours.Revoked)
+class Revoked(_BaseRevoked):
+    """An entry of a revocation list."""
+
+
+@in_place_of(_ours.CRL)
+class CRL(_BaseCRL):
+    """A revocation list."""
+
+
+@in_place_of(_ours.PKCS7)
+class PKCS7(_BasePKCS7):
+    """A PKCS#7 message."""
+
+
+@in_place_of(_ours.PKCS12)
+class PKCS12(_BasePKCS12):
+    """A PKCS#12 file."""
+
+
+@in_place_of(_ours.NetscapeSPKI)
+class NetscapeSPKI(_BaseNetscapeSPKI):
+    """A signed public key as browsers made it."""
+
+    def sign(self, pkey: PKey, digest: Any) -> None:
+        """Sign."""
+        translated(_BaseNetscapeSPKI.sign)(self, _signable(pkey), digest)
+
+
+RevokedType = Revoked
+CRLType = CRL
+PKCS7Type = PKCS7
+PKCS12Type = PKCS12
+NetscapeSPKIType = NetscapeSPKI
+
+
+# -- what a caller may give --------------------------------------------------------------
+
+
+def _certificate(cert: Any, name: str = "cert") -> Any:
+    """An X509, from one of ours or of cryptography."""
+    if isinstance(cert, _BaseX509):
+        return cert
+    try:
+        return X509.from_cryptography(cert)
+    except TypeError:
+        raise TypeError(f"{name} must be an X509 instance") from None
+
+
+def _key(pkey: Any) -> Any:
+    """A PKey, from one of ours or of cryptography."""
+    if isinstance(pkey, _BasePKey):
+        return pkey
+    try:
+        return PKey.from_cryptography_key(pkey)
+    except TypeError:
+        raise TypeError("pkey must be a PKey instance") from None
+
+
+class _PassphraseHelper:
+    """A passphrase, or a callable that is asked for it, checked as pyOpenSSL does."""
+
+    def __init__(self, type: int, passphrase: Any, more_args: bool = False, truncate: bool = False) -> None:
+        if type != FILETYPE_PEM and passphrase is not None:
+            raise ValueError("only FILETYPE_PEM key format supports encryption")
+        if passphrase is not None and not isinstance(passphrase, bytes) and not callable(passphrase):
+            raise TypeError("Last argument must be a byte string or a callable.")
+        self._passphrase = passphrase
+        self._more_args = more_args
+        self._truncate = truncate
+
+    @property
+    def passphrase(self) -> Any:
+        """For the backend: ``None``, bytes, or a callable."""
+        return self.ask if callable(self._passphrase) else self._passphrase
+
+    def ask(self, *arguments: Any) -> bytes:
+        """What the callable answers."""
+        answer = self._passphrase(*arguments)
+        if not isinstance(answer, bytes):
+            raise ValueError("Bytes expected")
+        if len(answer) > _PASSPHRASE_MAX:
+            if not self._truncate:
+                raise ValueError("passphrase returned by callback is too long")
+            answer = answer[:_PASSPHRASE_MAX]
+        return answer
+
+
+# -- functions -----------------------------------------------------------------------------
+
+
+def _ascii(buffer: Any) -> Any:
+    return buffer.encode("ascii") if isinstance(buffer, str) else buffer
+
+
+def load_privatekey(type: int, buffer: Any, passphrase: Any = None) -> PKey:
+    """The private key in *buffer*."""
+    helper = _PassphraseHelper(type, passphrase)
+    return translated(_ours.load_privatekey)(type, _ascii(buffer), helper.passphrase)
+
+
+def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any = None) -> bytes:
+    """The private key as bytes."""
+    need(pkey, _BasePKey, "pkey must be a PKey")
+    if cipher is not None and passphrase is None:
+        raise TypeError("if a value is given for cipher one must also be given for passphrase")
+    helper = _PassphraseHelper(type, passphrase)
+    if type == FILETYPE_TEXT and pkey.type() != TYPE_RSA:
+        raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
+    return translated(_ours.dump_privatekey)(type, pkey, cipher, helper.passphrase)
+
+
+def load_publickey(type: int, buffer: Any) -> PKey:
+    """The public key in *buffer*."""
+    return translated(_ours.load_publickey)(type, _ascii(buffer))
+
+
+def load_certificate(type: int, buffer: Any) -> X509:
+    """The certificate in *buffer*."""
+    return translated(_ours.load_certificate)(type, _ascii(buffer))
+
+
+def load_certificate_request(type: int, buffer: Any) -> X509Req:
+    """The certificate request in *buffer*."""
+    return translated(_ours.load_certificate_request)(type, _ascii(buffer))
+
+
+def load_crl(type: int, buffer: Any) -> CRL:
+    """The revocation list in *buffer*."""
+    return translated(_ours.load_crl)(type, _ascii(buffer))
+
+
+def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:
+    """The PKCS#7 message in *buffer*."""
+    return translated(_ours.load_pkcs7_data)(type, _ascii(buffer))
+
+
+def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
+    """The content of a PKCS#12 file."""
+    word = bytes_of_text("passphrase", passphrase)
+    made = translated(_ours.load_pkcs12)(_ascii(buffer), word)
+    for part in (made.get_certificate(), made.get_privatekey(), made.get_ca_certificates()):
+        adopt(part)
+    return made
+
+
+def sign(pkey: PKey, data: Any, digest: Any) -> bytes:
+    """A signature."""
+    return translated(_ours.sign)(pkey, bytes_of_text("data", data), digest)
+
+
+def verify(cert: Any, signature: bytes, data: Any, digest: Any) -> None:
+    """Check a signature of :func:`sign`."""
+    translated(_ours.verify)(cert, signature, bytes_of_text("data", data), digest)
+
+
+dump_certificate = translated(_ours.dump_certificate)
+dump_certificate_request = translated(_ours.dump_certificate_request)
+dump_crl = translated(_ours.dump_crl)
+dump_pkcs7_data = translated(_ours.dump_pkcs7_data)
+dump_publickey = translated(_ours.dump_publickey)
+load_certificates = translated(_ours.load_certificates)
+get_elliptic_curve = translated(_ours.get_elliptic_curve)
+get_elliptic_curves = _ours.get_elliptic_curves
+_EllipticCurve = type(next(iter(get_elliptic_curves())))
