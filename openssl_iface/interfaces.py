@@ -1013,9 +1013,18 @@ class IConnection(Interface):
         """Send close_notify after everything that is queued.  Reading goes on (RFC 8446, section 6.1)."""
 
     def event_attach(transport):
-        """Put a connection that was made without a descriptor on one.
+        """Put a connection that has no descriptor on one, at any time.
 
-        :param transport: an object with ``fileno()``; nothing must have been sent or fed yet.
+        :param transport: an object with ``fileno()``, at the same place in the stream: what was taken
+            with ``event_output`` has left before, and what has come was fed.
+        :raises ValueError: ciphertext waits to be taken still.
+        """
+
+    def event_release():
+        """Take the connection off its descriptor, or off the object that it was made with.
+
+        The caller carries the ciphertext from now on, that included which waits to leave.
+        ``event_attach`` is the way back.
         """
 
     # -- the manual's face ------------------------------------------------

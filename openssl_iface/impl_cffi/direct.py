@@ -229,9 +229,11 @@ class Direct(Datagram):
     write = send
 
     def _send(self, view: Any, deadline: float | None) -> int:
-        with self._sending:
-            size = min(len(view), MOST)
-            return int(self._perform(WRITE, ffi.from_buffer(view), size, deadline=deadline))
+        size = min(len(view), MOST)
+        # Given back at once: in a traceback that is part of a cycle it would outlive the view, and
+        # CPython's collector does not survive that.
+        with self._sending, ffi.from_buffer(view) as pointer:
+            return int(self._perform(WRITE, pointer, size, deadline=deadline))
 
     def sendall(self, data: bytes, flags: int | None = 0) -> int:
         """As :meth:`IConnection.sendall` says; returns the size of *data*."""
@@ -374,7 +376,15 @@ class Direct(Datagram):
         self._need_memory()
         fileno = as_int(transport.fileno(), "transport: its fileno()", 0)
         with self._lock:
-            if self.handshake_done or lib.oi_buffered_out(self._conn) or lib.oi_buffered_in(self._conn):
-                raise ValueError("transport: the connection has begun already")
+            if self._waiting or lib.oi_buffered_out(self._conn):
+                raise ValueError("transport: ciphertext waits to leave another way; take it with event_output")
+            if self._fatal:
+                self._raise()
             self._conn.fd = fileno
             self._socket = transport
+
+    def event_release(self) -> None:
+        """As :meth:`IConnection.event_release` says."""
+        with self._lock:
+            self._conn.fd = -1
+            self._socket = self._carrier = None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gc
 import select
 import socket
@@ -269,11 +270,45 @@ class TestDescriptors:
             both[0].event_attach(sockets[0])
         begun = tls.connections(*tls.contexts(version))[1]
         begun.event_proceed()
-        with pytest.raises(ValueError, match="begun"):
+        with pytest.raises(ValueError, match="waits to leave"):
             begun.event_attach(sockets[1])
         for wrong in (5, None, object()):
             with pytest.raises((TypeError, AttributeError)):
                 tls.connections(*tls.contexts(version))[1].event_attach(wrong)
+        for one in sockets:
+            one.close()
+
+    def test_releasing_and_attaching_in_the_midst(self, tls, version):
+        """Ciphertext is carried now by hand, now by the descriptor; the stream is one."""
+        server, client = tls.pair(version)
+        sockets = socket.socketpair()
+        for one in sockets:
+            one.setblocking(False)
+        for turn in range(3):
+            server.event_attach(sockets[0])
+            client.event_write(b"by hand %d" % turn)
+            sockets[1].send(client.event_output())
+            assert server.event_read() == b"by hand %d" % turn
+            server.event_write(b"by itself")
+            assert not server.wants & Want.WRITE
+            assert client.event_feed(sockets[1].recv(65536)) == b"by itself"
+            server.event_write(bytes(5_000_000))  # more than the kernel takes
+            assert server.wants & Want.WRITE
+            with pytest.raises(TypeError, match="socket"):
+                server.event_attach(sockets[0])
+            server.event_release()
+            assert server.wants & Want.WRITE
+            with pytest.raises(ValueError, match="waits to leave"):
+                server.event_attach(sockets[0])
+            got = 0
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    got += len(client.event_feed(sockets[1].recv(65536)))
+            while output := server.event_output():
+                got += len(client.event_feed(output))
+                while client.wants & Want.PROCEED:
+                    got += len(client.event_proceed())
+            assert got == 5_000_000
         for one in sockets:
             one.close()
 

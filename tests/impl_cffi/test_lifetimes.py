@@ -84,6 +84,26 @@ class TestCycles:
         finally:
             gc.enable()
 
+    def test_what_could_not_be_sent_is_collected_with_the_traceback_that_says_so(self):
+        """CPython's collector crashes on a view that is lent while it is garbage (in a process of its own)."""
+        done = program("""
+            import gc
+            from openssl_iface import SSL
+
+            for kind in (bytes, bytearray, memoryview):
+                for what in ("send", "sendall", "write"):
+                    for _ in range(20):
+                        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+                        connection.set_connect_state()
+                        try:
+                            getattr(connection, what)(kind(b"before the handshake"))
+                        except SSL.WantReadError as error:
+                            error.itself = error
+                    gc.collect()
+            print("alive")
+        """)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+
 
 class TestOwners:
     def test_objects_outlive_their_connection(self, tls, version):
