@@ -69,19 +69,26 @@ class Guard:
     That thread does not live in the child, and could not let go.
     """
 
-    __slots__ = ("_generation", "_lock")
+    __slots__ = ("generation", "lock")
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._generation = _generation
+        self.lock = threading.RLock()
+        self.generation = _generation
+
+    def renew(self) -> None:
+        """Be free, if there was a fork since.
+
+        Who is in a hurry compares ``generation`` and takes ``lock`` itself: two calls of Python less.
+        """
+        with _renewing:
+            if self.generation != _generation:
+                self.lock = threading.RLock()
+                self.generation = _generation
 
     def __enter__(self) -> None:
-        if self._generation != _generation:
-            with _renewing:
-                if self._generation != _generation:
-                    self._lock = threading.RLock()
-                    self._generation = _generation
-        self._lock.acquire()
+        if self.generation != _generation:
+            self.renew()
+        self.lock.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        self.lock.release()

@@ -33,7 +33,7 @@ def take_out(conn: Any, size: int) -> bytes:
     space = take_workspace()
     try:
         count = lib.oi_take(conn, space[1], min(size, EVENT_SIZE))
-        return bytes(ffi.buffer(space[1], count)) if count else b""
+        return space[2][:count]
     finally:
         _pool.append(space)
 

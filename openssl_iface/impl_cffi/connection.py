@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,26 +31,20 @@ class Connection(Direct):
     :param socket: what to talk through: a socket or any object with ``fileno()``; an object with
         ``recv(size)`` and ``send(data)`` alone; or ``None``: the caller carries the ciphertext
         (``bio_read``, ``bio_write``, or the event-loop face).  Any attribute that a connection does
-        not have is looked up on it.
+        not have is looked up on it (by a subclass of the same name, which such connections are of).
     """
 
     def __init__(self, context: Context, socket: Any = None) -> None:
         as_instance(context, Context, "context")
         super().__init__(context, socket)
+        kind: Any = type(self)
+        if socket is not None and not issubclass(kind, _SocketAttributes):
+            self.__class__ = _with_attributes(kind)
         self._app_data: Any = None
         # What was set for this connection alone stays when it goes on with another context.
         self._own_callables: dict[str, Any] = {}
         self._own_verify = False
         self._own_options = 0
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        if self.__dict__.get("_socket") is None:
-            raise AttributeError(
-                f"{type(self).__name__!r} object has no attribute {name!r}, and no socket to look it up on"
-            )
-        return getattr(self._socket, name)
 
     def accept(self) -> tuple[Connection, Any]:
         """Accept on the listening socket: ``(connection, address)``; the handshake is the caller's."""
@@ -213,3 +208,26 @@ class Connection(Direct):
 
     def __repr__(self) -> str:
         return f"<Connection {self.get_protocol_version_name()} {self.state_string().decode()}>"
+
+
+class _SocketAttributes:
+    """What a connection on a socket does not have is looked up on that.
+
+    Apart from Connection, since a class with ``__getattr__`` finds every attribute slowly, and the
+    connections of an event loop have no socket object.
+    """
+
+    __slots__ = ()
+    _socket: Any
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return getattr(self._socket, name)
+
+
+@functools.cache
+def _with_attributes(kind: Any) -> Any:
+    """The class *kind*, but for that."""
+    names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__, "__doc__": kind.__doc__}
+    return type(kind.__name__, (_SocketAttributes, kind), names)

@@ -127,7 +127,7 @@ class Direct(Datagram):
     def _try(self, what: int, data: Any, size: int, keep: bool) -> Any:
         """Do one thing with libssl, once, without waiting."""
         space = take_workspace()
-        work, plain = space
+        work, plain, view = space
         conn = self._conn
         try:
             with self._lock:
@@ -141,7 +141,7 @@ class Direct(Datagram):
                 self.ended = ENDINGS[conn.ended]
                 if not error and not conn.callback_failed:
                     done = code & LOW
-                    return ffi.unpack(plain, done) if keep else done
+                    return view[:done] if keep else done
                 raise self._failed(error, work)
         finally:
             _pool.append(space)

@@ -35,7 +35,7 @@ from ..errors import (
     ZeroReturnError,
 )
 from ..values import EVENT_SIZE, Ending, Want
-from . import _errors
+from . import _errors, _handles
 from ._callbacks import Hooks, hooked
 from ._encoding import as_int
 from ._handles import Guard, own, share
@@ -62,19 +62,34 @@ WANTS: dict[int, type[Error]] = {
 if lib.SSL_ERROR_WANT_RETRY_VERIFY:
     WANTS[lib.SSL_ERROR_WANT_RETRY_VERIFY] = WantVerificationError
 
-_pool: list[tuple[Any, Any]] = []
+# The commonest result of an event, which the fast paths below look for: so many bytes (up to the
+# most), nothing new, and the connection waits for what comes next.
+PLAIN = READ << 32
+PLAIN_MOST = PLAIN + EVENT_SIZE
+
+# Workspaces: the C structure, its block of plaintext, and that as something to cut bytes from.
+_pool: list[tuple[Any, Any, Any]] = []
+# Looked up once: these run for every event.
+_take, _give = _pool.pop, _pool.append
+_event_read, _event_feed = lib.oi_event_read, lib.oi_event_feed
+_event_write, _event_output = lib.oi_event_write, lib.oi_event_output
 
 
-def take_workspace() -> tuple[Any, Any]:
-    """A workspace and its block of plaintext; give it back with ``_pool.append``."""
+def new_workspace() -> tuple[Any, Any, Any]:
+    """A workspace for the pool."""
+    work = lib.oi_work_new()
+    if work == ffi.NULL:
+        raise MemoryError("a connection's workspace") from None
+    work = ffi.gc(work, lib.oi_work_free)
+    return work, work.plain, ffi.buffer(work.plain, EVENT_SIZE)
+
+
+def take_workspace() -> tuple[Any, Any, Any]:
+    """A workspace from the pool, or a new one; give it back with ``_pool.append``."""
     try:
         return _pool.pop()
     except IndexError:
-        work = lib.oi_work_new()
-        if work == ffi.NULL:
-            raise MemoryError("a connection's workspace") from None
-        work = ffi.gc(work, lib.oi_work_free)
-        return work, work.plain
+        return new_workspace()
 
 
 def transport_error(number: int) -> SysCallError:
@@ -106,12 +121,30 @@ def reentered() -> Error:
 class Engine:
     """A connection's SSL with its descriptor, buffers and event-loop face."""
 
-    _conn: Any
-    _ssl_borrowed: Any
-    _hooks: Hooks
+    # Found faster than in a dictionary, by every event.
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_closing",
+        "_conn",
+        "_context",
+        "_failure",
+        "_fatal",
+        "_handle",
+        "_hooks",
+        "_lock",
+        "_pending",
+        "_ssl_borrowed",
+        "_told",
+        "_waiting",
+        "_waiting_size",
+        "ended",
+        "handshake_done",
+        "wants",
+    )
 
     def __init__(self, context: Any, fileno: int) -> None:
-        if "_conn" in self.__dict__:
+        if hasattr(self, "_conn"):
             raise TypeError("a connection is made once: __init__ has been called before")
         self._lock = Guard()
         self._context = context
@@ -130,6 +163,8 @@ class Engine:
         self._waiting: deque[Any] = deque()
         self._waiting_size = 0
         self._closing = False
+        # Whether one of the two is so.
+        self._pending = False
         self._failure: BaseException | None = None
         self._fatal = False
         # Whether a fatal failure has been raised: who asks again gets it again, but nobody is asked to.
@@ -232,6 +267,7 @@ class Engine:
     def _drop_waiting(self) -> None:
         self._waiting.clear()
         self._waiting_size = 0
+        self._pending = self._closing
 
     def _raise(self) -> None:
         """Raise the failure: once, or again and again if the connection does not survive it."""
@@ -256,7 +292,7 @@ class Engine:
             self._note(work)
         else:
             self.wants = code >> 32 & 63
-        if (self._waiting or self._closing) and not self._failure:
+        if self._pending and not self._failure:
             self._drain(work)
 
     def _drain(self, work: Any) -> None:
@@ -283,15 +319,16 @@ class Engine:
                     waiting[0] = memoryview(piece)[taken:]
                 return
             waiting.popleft()
+        self._pending = self._closing
         if self._closing and not conn.close_sent and not self._fatal:
             code = lib.oi_event_close(conn, work)
             self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
             if code >= NEWS:
                 self._note(work)
 
-    def _receive(self, code: int, work: Any, plain: Any) -> bytes:
+    def _receive(self, code: int, work: Any, view: Any) -> bytes:
         size = code & LOW
-        data: bytes = ffi.unpack(plain, size) if size else b""
+        data: bytes = view[:size]
         self._finish(code, work)
         if self._failure is not None:
             if size:
@@ -300,76 +337,118 @@ class Engine:
                 self._raise()
         return data
 
+    # The next four run for every event: short cuts first, and no call of Python in them.
+
     def event_read(self) -> bytes:
         """As :meth:`IConnection.event_read` says."""
-        space = take_workspace()
-        work, plain = space
         try:
-            with self._lock:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
+        work, _plain, view = space
+        guard = self._lock
+        if guard.generation != _handles._generation:
+            guard.renew()
+        try:
+            with guard.lock:
                 if self._failure is not None:
                     self._raise()
-                return self._receive(lib.oi_event_read(self._conn, work), work, plain)
+                code = _event_read(self._conn, work)
+                if PLAIN <= code <= PLAIN_MOST and not self._pending:
+                    self.wants = READ
+                    return view[: code - PLAIN]
+                return self._receive(code, work, view)
         finally:
-            _pool.append(space)
+            _give(space)
 
     def event_feed(self, data: bytes) -> bytes:
         """As :meth:`IConnection.event_feed` says."""
-        view = data if type(data) is bytes else self._bytes_like("data", data)
-        space = take_workspace()
-        work, plain = space
+        block: Any = data if type(data) is bytes else ffi.from_buffer(self._bytes_like("data", data))
         try:
-            with self._lock:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
+        work, _plain, view = space
+        guard = self._lock
+        if guard.generation != _handles._generation:
+            guard.renew()
+        try:
+            with guard.lock:
                 if self._failure is not None:
                     self._raise()
-                code = lib.oi_event_feed(self._conn, work, ffi.from_buffer(view), len(view))
-                return self._receive(code, work, plain)
+                code = _event_feed(self._conn, work, block, len(block))
+                if PLAIN <= code <= PLAIN_MOST and not self._pending:
+                    self.wants = READ
+                    return view[: code - PLAIN]
+                return self._receive(code, work, view)
         finally:
-            _pool.append(space)
+            _give(space)
 
     def event_proceed(self) -> bytes:
         """As :meth:`IConnection.event_proceed` says."""
         space = take_workspace()
-        work, plain = space
+        work, _plain, view = space
         try:
             with self._lock:
                 if self._failure is not None:
                     self._raise()
-                return self._receive(lib.oi_event_proceed(self._conn, work), work, plain)
+                return self._receive(lib.oi_event_proceed(self._conn, work), work, view)
         finally:
             _pool.append(space)
 
     def event_write(self, data: bytes) -> None:
         """As :meth:`IConnection.event_write` says."""
         piece: Any = data if type(data) is bytes else self._bytes_like("data", data)
+        try:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
+        guard = self._lock
+        if guard.generation != _handles._generation:
+            guard.renew()
+        try:
+            with guard.lock:
+                if self.wants == READ and not self._pending and piece is data:
+                    size = len(piece)
+                    code = _event_write(self._conn, space[0], piece, size)
+                    if code != PLAIN + size:
+                        self._written(code, space[0], piece, size)
+                else:
+                    self._write(piece, space[0])
+        finally:
+            _give(space)
+
+    def _write(self, piece: Any, work: Any) -> None:
+        """What is not the commonest case of writing."""
         if self._closing:
             raise Error("data: event_close has been called, nothing can be sent after close_notify")
-        space = take_workspace()
-        work = space[0]
-        try:
-            with self._lock:
-                if self._fatal:
-                    self._raise()
-                size = len(piece)
-                taken = 0
-                if not self._waiting and not self.wants & WRITE:
-                    code = lib.oi_event_write(self._conn, work, ffi.from_buffer(piece), size)
-                    taken = code & LOW
-                    if code < BUSY:
-                        self.wants = self.wants & PROCEED | code >> 32 & 63
-                    if BUSY > code >= NEWS:
-                        self._note(work)
-                        self.wants |= PROCEED
-                        if self._fatal:
-                            return
-                if taken < size:
-                    self._keep(piece, taken)
-        finally:
-            _pool.append(space)
+        if self._fatal:
+            self._raise()
+        size = len(piece)
+        if self._waiting or self.wants & WRITE:
+            if size:
+                self._keep(piece, 0)
+        else:
+            self._written(_event_write(self._conn, work, ffi.from_buffer(piece), size), work, piece, size)
+
+    def _written(self, code: int, work: Any, piece: Any, size: int) -> None:
+        """Take in what became of writing."""
+        taken = code & LOW
+        if code < BUSY:
+            self.wants = self.wants & PROCEED | code >> 32 & 63
+        if BUSY > code >= NEWS:
+            self._note(work)
+            self.wants |= PROCEED
+            if self._fatal:
+                return
+        if taken < size:
+            self._keep(piece, taken)
 
     def _keep(self, piece: Any, taken: int) -> None:
         """Queue what libssl did not take; small pieces are joined."""
         size = len(piece) - taken
         self._waiting_size += size
+        self._pending = True
         if size < JOIN_BELOW:
             rest = memoryview(piece)[taken:] if taken else piece
             if self._waiting and type(self._waiting[-1]) is bytearray and len(self._waiting[-1]) < JOIN_BELOW:
@@ -402,18 +481,28 @@ class Engine:
 
     def event_output(self, limit: int = EVENT_SIZE) -> bytes:
         """As :meth:`IConnection.event_output` says."""
-        wanted = min(as_int(limit, "limit", 1), EVENT_SIZE)
-        space = take_workspace()
-        work, plain = space
+        wanted = EVENT_SIZE if limit == EVENT_SIZE else min(as_int(limit, "limit", 1), EVENT_SIZE)
         try:
-            with self._lock:
-                size = lib.oi_take(self._conn, plain, wanted)
-                data: bytes = ffi.unpack(plain, size) if size else b""
+            space = _take()
+        except IndexError:
+            space = new_workspace()
+        work, _plain, view = space
+        guard = self._lock
+        if guard.generation != _handles._generation:
+            guard.renew()
+        try:
+            with guard.lock:
+                code = _event_output(self._conn, work, wanted)
+                if PLAIN <= code <= PLAIN_MOST and not self._pending and not self.wants & PROCEED:
+                    self.wants = READ
+                    return view[: code - PLAIN]
+                size = code & LOW
+                data: bytes = view[:size]
                 if size and not lib.oi_buffered_out(self._conn):
                     self._flush(work)  # there is room again
                 return data
         finally:
-            _pool.append(space)
+            _give(space)
 
     def event_close(self) -> None:
         """As :meth:`IConnection.event_close` says."""
@@ -422,7 +511,7 @@ class Engine:
         space = take_workspace()
         try:
             with self._lock:
-                self._closing = True
+                self._closing = self._pending = True
                 if not self._fatal and not self.wants & WRITE:
                     self._drain(space[0])
         finally:

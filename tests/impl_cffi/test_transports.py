@@ -86,7 +86,7 @@ class TestTransports:
         assert client.gettimeout() == 0
         with pytest.raises(AttributeError):
             client.no_such_thing  # noqa: B018
-        with pytest.raises(AttributeError, match="no socket"):
+        with pytest.raises(AttributeError, match="getpeername"):
             Connection(client.get_context()).getpeername  # noqa: B018
         with pytest.raises(NotImplementedError):
             client.makefile("rb")
@@ -101,7 +101,7 @@ class TestTransports:
             client.set_verify_host("localhost")
             assert getattr(client, connect)(listener.getsockname()) in (None, 0)
             server, address = listener.accept()
-            assert type(server) is Connection
+            assert isinstance(server, Connection)
             assert address == client.getsockname()
             assert server.get_context() is server_context
             tls.shake(server, client)

@@ -122,7 +122,8 @@ int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, siz
   c->suspended = 0;
   work->errors.count = 0;
   work->sys_errno = 0;
-  ERR_clear_error();
+  if (ERR_peek_error()) /* which is rare, and clearing costs more than asking */
+    ERR_clear_error();
   errno = 0;
   switch (what) {
   case OI_HANDSHAKE:

@@ -139,6 +139,7 @@ int64_t oi_event_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_event_proceed(oi_conn *c, oi_work *work);
 int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_event_flush(oi_conn *c, oi_work *work);
+int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size);
 int64_t oi_event_close(oi_conn *c, oi_work *work);
 
 /* ---- direct.c: the manual's face ------------------------------------------ */

@@ -108,6 +108,9 @@ static int64_t pump(oi_conn *c, oi_work *work)
         n += got;
       if (error != SSL_ERROR_NONE || c->callback_failed)
         break;
+      /* That was all there is: libssl need not be asked to say so. */
+      if (!c->block_len && !oi_buffered_in(c) && !c->eof && !SSL_has_pending(c->ssl))
+        break;
     }
     if (n == OI_EVENT_SIZE || c->callback_failed)
       wants |= OI_WANT_PROCEED;
@@ -207,6 +210,17 @@ int64_t oi_event_flush(oi_conn *c, oi_work *work)
   if (!begin(c))
     return BUSY;
   return finish(c, 0, 0, noteworthy(c, c->handshake_done, was_ended));
+}
+
+/* Without a descriptor: take ciphertext that is to leave into work->plain. */
+int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size)
+{
+  int was_ended = c->ended;
+
+  size = oi_take(c, work->plain, size);
+  if (!begin(c))
+    return (int64_t)size | BUSY;
+  return finish(c, size, 0, noteworthy(c, c->handshake_done, was_ended));
 }
 
 /* The low half of the result: whether close_notify has been written. */

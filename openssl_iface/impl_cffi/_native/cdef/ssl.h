@@ -184,6 +184,7 @@ int64_t oi_event_feed(oi_conn *, oi_work *, const char *, size_t);
 int64_t oi_event_proceed(oi_conn *, oi_work *);
 int64_t oi_event_write(oi_conn *, oi_work *, const char *, size_t);
 int64_t oi_event_flush(oi_conn *, oi_work *);
+int64_t oi_event_output(oi_conn *, oi_work *, size_t size);
 int64_t oi_event_close(oi_conn *, oi_work *);
 int64_t oi_operate(oi_conn *, oi_work *, int, char *, size_t);
 int oi_put(oi_conn *, const char *, size_t);
