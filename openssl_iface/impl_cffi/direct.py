@@ -70,7 +70,7 @@ class Direct(Datagram):
         self._sending = Guard()
         self._resume: tuple[Any, int] | None = None
         # For threads that wait for what another one is to read.
-        self._moved = threading.Condition()
+        self._moved: threading.Condition | None = None  # when the first one waits
         self._waiting_threads = 0
 
     # -- performing an operation -----------------------------------------------------
@@ -85,6 +85,12 @@ class Direct(Datagram):
         timeout = ask()
         return time.monotonic() + timeout if timeout else timeout
 
+    def _condition(self) -> threading.Condition:
+        with self._lock:
+            if self._moved is None:
+                self._moved = threading.Condition()
+            return self._moved
+
     def _wait(self, event: int, deadline: float | None, arrived: int) -> None:
         """Wait until another attempt is worth it.
 
@@ -93,10 +99,11 @@ class Direct(Datagram):
 
         :param arrived: how much had been read when the last attempt began.
         """
-        conn, moved = self._conn, self._moved
+        conn = self._conn
         if not event & select.POLLIN:
             self._poll(event, deadline)
             return
+        moved = self._condition()
         with moved:
             self._waiting_threads += 1
             try:
@@ -185,8 +192,9 @@ class Direct(Datagram):
                 event = select.POLLIN if isinstance(want, WantReadError) else select.POLLOUT
             finally:
                 if self._waiting_threads and self._conn.arrived != arrived:
-                    with self._moved:
-                        self._moved.notify_all()
+                    moved = self._condition()
+                    with moved:
+                        moved.notify_all()
             if what in READS:
                 event |= select.POLLIN  # also while an answer of ours waits to leave
             self._wait(event, deadline, arrived)

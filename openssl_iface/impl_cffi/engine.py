@@ -160,7 +160,7 @@ class Engine:
         self.handshake_done = False
         self.ended: Ending | None = None
         # What is to be encrypted, oldest first; the last one may be growing.
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[Any] | tuple[()] = ()
         self._waiting_size = 0
         self._closing = False
         # Whether one of the two is so.
@@ -265,7 +265,8 @@ class Engine:
             self._drop_waiting()
 
     def _drop_waiting(self) -> None:
-        self._waiting.clear()
+        if self._waiting:
+            self._waiting.clear()
         self._waiting_size = 0
         self._pending = self._closing
 
@@ -300,7 +301,7 @@ class Engine:
         conn, waiting = self._conn, self._waiting
         if conn.busy:
             return
-        while waiting:
+        while isinstance(waiting, deque) and waiting:
             piece = waiting[0]
             size = len(piece)
             if type(piece) is bytearray:
@@ -319,6 +320,7 @@ class Engine:
                     waiting[0] = memoryview(piece)[taken:]
                 return
             waiting.popleft()
+        self._waiting = ()
         self._pending = self._closing
         if self._closing and not conn.close_sent and not self._fatal:
             code = lib.oi_event_close(conn, work)
@@ -449,16 +451,19 @@ class Engine:
         size = len(piece) - taken
         self._waiting_size += size
         self._pending = True
+        waiting = self._waiting
+        if not isinstance(waiting, deque):
+            self._waiting = waiting = deque()
         if size < JOIN_BELOW:
             rest = memoryview(piece)[taken:] if taken else piece
-            if self._waiting and type(self._waiting[-1]) is bytearray and len(self._waiting[-1]) < JOIN_BELOW:
-                self._waiting[-1] += rest
+            if waiting and type(waiting[-1]) is bytearray and len(waiting[-1]) < JOIN_BELOW:
+                waiting[-1] += rest
             else:
-                self._waiting.append(bytearray(rest))
+                waiting.append(bytearray(rest))
         elif type(piece) is bytes:
-            self._waiting.append(memoryview(piece)[taken:])
+            waiting.append(memoryview(piece)[taken:])
         else:
-            self._waiting.append(bytes(piece[taken:]))  # it may change under our hands
+            waiting.append(bytes(piece[taken:]))  # it may change under our hands
 
     def event_flush(self) -> None:
         """As :meth:`IConnection.event_flush` says."""
