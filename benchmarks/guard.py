@@ -12,12 +12,13 @@ import statistics
 from .inprocess import Files, contexts, pumps, rates
 from .pki import files
 
-# ours over the other's: at least.  About two thirds of what was measured.
+# ours over the other's: at least.  About two thirds of what was measured on OpenSSL 3.0, where
+# they are least: 0.87, 1.94, 0.94, 36.
 BOUNDS = (
-    ("pump of 100 B", 100, "standard", 0.9),
-    ("pump of 100 B", 100, "pyopenssl", 2.0),
-    ("pump of 16 KiB", 16384, "standard", 0.6),
-    ("verifying client context", 0, "pyopenssl", 10.0),
+    ("pump of 100 B", 100, "standard", 0.6),
+    ("pump of 100 B", 100, "pyopenssl", 1.3),
+    ("pump of 16 KiB", 16384, "standard", 0.65),
+    ("verifying client context", 0, "pyopenssl", 15.0),
 )
 ATTEMPTS = 3
 
