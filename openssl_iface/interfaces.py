@@ -1015,8 +1015,9 @@ class IConnection(Interface):
     def event_attach(transport):
         """Put a connection that has no descriptor on one, at any time.
 
-        :param transport: an object with ``fileno()``, at the same place in the stream: what was taken
-            with ``event_output`` has left before, and what has come was fed.
+        :param transport: an object with ``fileno()``, which the connection has then as well, at the same
+            place in the stream: what was taken with ``event_output`` has left before, and what has come
+            was fed.
         :raises ValueError: ciphertext waits to be taken still.
         """
 

@@ -48,6 +48,7 @@ class Direct(Datagram):
     """What a connection does when it is told to."""
 
     _socket: Any
+    fileno: Callable[[], int]
 
     def __init__(self, context: Any, socket: Any) -> None:
         fileno = -1
@@ -390,9 +391,11 @@ class Direct(Datagram):
                 self._raise()
             self._conn.fd = fileno
             self._socket = transport
+            self.fileno = transport.fileno  # for select; the rest of a transport is its owner's affair
 
     def event_release(self) -> None:
         """As :meth:`IConnection.event_release` says."""
         with self._lock:
             self._conn.fd = -1
             self._socket = self._carrier = None
+            self.__dict__.pop("fileno", None)

@@ -277,7 +277,7 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
         backend = get_backend()
         if not isinstance(context, backend.Context):
             _check_context(factory, context)
-        connection = backend.Connection(context, sock)
+        connection = backend.Connection(context)
     else:
         connection = create(transport)
         if not IConnection.providedBy(connection):
@@ -285,8 +285,8 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
                 f"contextFactory: {_name(factory)} made a {_name(connection)}, which is not a connection of "
                 f"openssl_iface{_HINT}"
             )
-        if sock is not None:
-            connection.event_attach(sock)
+    if sock is not None:
+        connection.event_attach(sock)
     if client:
         connection.set_connect_state()
     else:
