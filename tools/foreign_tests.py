@@ -216,7 +216,13 @@ def main() -> int:
     parser.add_argument("--runner", choices=("pytest", "trial"), default="pytest")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="the day on which the tests believe to run")
     parser.add_argument("--plain", action="store_true", help="without the drop-in: on what is installed")
-    arguments = parser.parse_args()
+    own: list[str] = sys.argv[1:]
+    more: list[str] = []
+    if "--" in own:
+        own, more = own[: own.index("--")], own[own.index("--") + 1 :]
+    arguments = parser.parse_args(own)
+    arguments.more_given = bool(arguments.more)
+    arguments.more += more
     try:
         return run(arguments)
     except ToolError as error:
@@ -233,7 +239,7 @@ def run(arguments: argparse.Namespace) -> int:
     runner = run_pytest if arguments.runner == "pytest" else run_trial
     if "==" in arguments.what:
         where = fetch(arguments.what)
-        if not any(not option.startswith("-") for option in more):
+        if not arguments.more_given:
             more.append("tests")
         outcomes = runner(more, where, variables, arguments.plain)
     else:

@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import errno
 import functools
+import os
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
 from .. import SSL as _ours
 from .. import values as _values
-from ..errors import AbortedError, OpenSSLError, TimedOutError
-from ._translate import adopt, as_theirs, backend, bytes_of_text, in_place_of, need, path_bytes, translated
+from ..errors import AbortedError, CertificateVerificationError, OpenSSLError, TimedOutError, TruncatedError
+from ._translate import (
+    HAS_FUNCTIONS,
+    adopt,
+    as_theirs,
+    backend,
+    bytes_of_text,
+    in_place_of,
+    need,
+    path_bytes,
+    translated,
+)
+from ._util import ffi as _ffi
 from ._util import lib as _lib
 from ._util import make_assert as _make_assert
 from .crypto import FILETYPE_PEM as _PEM
-from .crypto import _certificate, _key, _PassphraseHelper
+from .crypto import _certificate, _EllipticCurve, _key, _PassphraseHelper
 
 # Constants, and what else needs no translation.
 globals().update({name: getattr(_ours, name) for name in _ours.__all__})
@@ -35,11 +49,24 @@ ZeroReturnError = _ours.ZeroReturnError
 NO_OVERLAPPING_PROTOCOLS = _ours.NO_OVERLAPPING_PROTOCOLS
 _NoOverlappingProtocols = type(NO_OVERLAPPING_PROTOCOLS)
 _openssl_assert = _make_assert(Error)
+_text_to_bytes_and_warn = bytes_of_text
 # What is left of the C interface that release 0.13 and those before it had.
 _C_API = None
 F = TypeVar("F")
+# Where an OpenSSL that was built for wheels looks, and finds nothing; and where there is something.
+_CRYPTOGRAPHY_MANYLINUX_CA_DIR = b"/opt/pyca/cryptography/openssl/certs"
+_CRYPTOGRAPHY_MANYLINUX_CA_FILE = b"/opt/pyca/cryptography/openssl/cert.pem"
+_CERTIFICATE_PATH_LOCATIONS = ["/etc/ssl/certs"]
+_CERTIFICATE_FILE_LOCATIONS = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+]
+# cryptography's names of curves that OpenSSL calls otherwise
+_NAMES = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}
 _METHODS = frozenset(int(method) for method in _values.Method)
-_MOST_TIMEOUT = 2**31 - 1
+_MOST = 2**31 - 1
 
 _BaseContext: Any = _ours.Context
 _BaseConnection: Any = _ours.Connection
@@ -69,6 +96,58 @@ def _protocols(protos: Any) -> Any:
     return protos
 
 
+def _said(*error: str) -> Error:
+    return Error([error])
+
+
+def _selecting(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """An ALPN callback that may choose what was not offered, which nobody agrees to then."""
+    if callback is None:
+        return None
+    call = callback
+
+    @functools.wraps(call, updated=())
+    def select(connection: Any, offered: list[bytes]) -> Any:
+        chosen = call(connection, offered)
+        if not isinstance(chosen, bytes | _NoOverlappingProtocols):
+            raise TypeError("ALPN callback must return bytes, or NO_OVERLAPPING_PROTOCOLS")
+        if isinstance(chosen, bytes) and chosen not in offered:
+            raise _said("SSL routines", "", "no application protocol")
+        return chosen
+
+    return select
+
+
+def _naming(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """A callback for the server's name: what it raises is shown, and fails the handshake."""
+    if callback is None:
+        return None
+    call = callback
+
+    @functools.wraps(call, updated=())
+    def name(connection: Any) -> None:
+        try:
+            call(connection)
+        except Exception:
+            sys.excepthook(*sys.exc_info())
+            raise _said("SSL routines", "", "callback failed") from None
+
+    return name
+
+
+def _baking(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """A callback that makes a cookie of at most 255 bytes."""
+
+    @functools.wraps(callback, updated=())
+    def bake(connection: Any) -> Any:
+        cookie = callback(connection)
+        if len(cookie) > 255:
+            raise ValueError(f"Cookie too long (got {len(cookie)} bytes, max 255)")
+        return cookie
+
+    return bake
+
+
 def _callable(callback: Any) -> Any:
     if callback is not None and not callable(callback):
         raise TypeError("callback must be callable")
@@ -86,6 +165,16 @@ def _verifying(callback: Callable[..., Any] | None) -> Callable[..., Any] | None
         return call(connection, adopt(certificate), code, depth, ok)
 
     return verify
+
+
+def _of_a_file(method: Callable[..., Any], *arguments: Any) -> None:
+    """Read a file; where there is nothing in it, the error is OpenSSL's."""
+    try:
+        translated(method)(*arguments)
+    except OpenSSLError as error:
+        if error.reasons and error.reasons[0][0] == "openssl_iface":
+            error.args = ([("PEM routines", "PEM_read_bio" if HAS_FUNCTIONS else "", "no start line")],)
+        raise
 
 
 @in_place_of(_ours.Session)
@@ -166,7 +255,7 @@ class Context(_BaseContext):
 
     def load_client_ca(self, cafile: Any) -> None:
         """Name the certificates of a file as the authorities that clients are asked for."""
-        translated(_BaseContext.load_client_ca)(self, bytes_of_text("cafile", cafile))
+        _of_a_file(_BaseContext.load_client_ca, self, bytes_of_text("cafile", cafile))
 
     def set_client_ca_list(self, certificate_authorities: Any) -> None:
         """Name these authorities (X509Name) to clients."""
@@ -182,10 +271,27 @@ class Context(_BaseContext):
         need(depth, int, "depth must be an integer")
         super().set_verify_depth(depth)
 
+    def set_default_verify_paths(self) -> None:
+        """Trust whom the system trusts."""
+        translated(_BaseContext.set_default_verify_paths)(self)
+        if (
+            not self._check_env_vars_set("SSL_CERT_DIR", "SSL_CERT_FILE")
+            and _ffi.string(_lib.X509_get_default_cert_dir()) == _CRYPTOGRAPHY_MANYLINUX_CA_DIR
+            and _ffi.string(_lib.X509_get_default_cert_file()) == _CRYPTOGRAPHY_MANYLINUX_CA_FILE
+        ):
+            self._fallback_default_verify_paths(_CERTIFICATE_FILE_LOCATIONS, _CERTIFICATE_PATH_LOCATIONS)
+
+    def _fallback_default_verify_paths(self, file_path: list[str], dir_path: list[str]) -> None:
+        """Trust the first of the files that exists, and the first of the directories."""
+        for path in filter(os.path.isfile, file_path):
+            self.load_verify_locations(path)
+            break
+        for path in filter(os.path.isdir, dir_path):
+            self.load_verify_locations(None, path)
+            break
+
     def _check_env_vars_set(self, dir_env_var: str, file_env_var: str) -> bool:
         """Whether one of the variables is there that name other places for trusted certificates."""
-        import os
-
         return file_env_var in os.environ or dir_env_var in os.environ
 
     # -- what is negotiated
@@ -217,7 +323,15 @@ class Context(_BaseContext):
 
     def set_tmp_ecdh(self, curve: Any) -> None:
         """Use one curve for the key exchange (of :func:`crypto.get_elliptic_curves`, or cryptography's)."""
-        translated(_BaseContext.set_tmp_ecdh)(self, curve)
+        if isinstance(curve, _EllipticCurve):
+            said = "Passing pyOpenSSL elliptic curves to set_tmp_ecdh is deprecated, use cryptography's"
+            warnings.warn(said, DeprecationWarning, stacklevel=2)
+        try:
+            translated(_BaseContext.set_tmp_ecdh)(self, curve)
+        except Error:
+            # A curve that TLS does not have: nothing is changed, and nothing said.
+            if _lib.OBJ_txt2nid(_NAMES.get(curve.name, curve.name).encode()) == _lib.NID_undef:
+                raise
 
     def set_timeout(self, timeout: int) -> int:
         """How long sessions are good, in seconds; returns what it was."""
@@ -248,6 +362,18 @@ class Context(_BaseContext):
         need(profiles, bytes, "profiles must be a byte string.")
         translated(_BaseContext.set_tlsext_use_srtp)(self, profiles)
 
+    def set_alpn_select_callback(self, callback: Any) -> None:
+        """Choose a protocol: (connection, list of what is offered)."""
+        super().set_alpn_select_callback(_selecting(callback))
+
+    def set_tlsext_servername_callback(self, callback: Any) -> None:
+        """Hear of the name that the client asks for: (connection)."""
+        super().set_tlsext_servername_callback(_naming(callback))
+
+    def set_cookie_generate_callback(self, callback: Any) -> None:
+        """Make the cookies of a DTLS server: (connection)."""
+        super().set_cookie_generate_callback(_baking(callback))
+
     def set_info_callback(self, callback: Any) -> None:
         """Hear of what the handshake does: (connection, where, return code)."""
         super().set_info_callback(_callable(callback))
@@ -261,7 +387,28 @@ class Context(_BaseContext):
         super().set_ocsp_client_callback(_callable(callback), data)
 
 
-# Methods of a connection that are called for every event: what they raise comes from _error_of.
+# Exact classes: programs may ask for the type of an error.
+_PLAIN: dict[type, type] = {
+    AbortedError: SysCallError,
+    TimedOutError: SysCallError,
+    TruncatedError: SysCallError,
+    CertificateVerificationError: Error,
+}
+
+
+def _plain(error: BaseException) -> BaseException:
+    """An error of the backend as pyOpenSSL would raise it; what it knows besides stays on it."""
+    kind = _PLAIN.get(type(error))
+    if kind is not None:
+        error.__class__ = kind
+    if type(error) is SysCallError and error.args[0] > 0:
+        number = error.args[0]
+        error.args = (number, errno.errorcode.get(number))
+    adopt(getattr(error, "certificate", None))
+    return as_theirs(error)
+
+
+# Methods of a connection that are called for every event: what they raise comes from _failed.
 _HOT = frozenset(
     {"recv", "read", "send", "write", "sendall", "recv_into", "pending", "bio_read", "bio_write"}
 )
@@ -271,21 +418,19 @@ _HOT = frozenset(
 class Connection(_BaseConnection):
     """A connection, on a socket or on memory BIOs (``None``)."""
 
+    _failure: BaseException | None
+
     def __init__(self, context: Context, socket: Any = None) -> None:
         need(context, _BaseContext, "context must be a Context instance")
         super().__init__(context, socket)
 
     # -- errors and waiting: the backend's hooks
 
-    def _error_of(self, ssl_error: int, work: Any) -> BaseException:
-        error: BaseException = super()._error_of(ssl_error, work)
-        if isinstance(error, AbortedError | TimedOutError) or type(error) is SysCallError:
-            number = error.args[0]
-            error.args = (number, errno.errorcode.get(number))
-        certificate = getattr(error, "certificate", None)
-        if certificate is not None:
-            adopt(certificate)
-        return as_theirs(error)
+    def _failed(self, error: int, work: Any) -> BaseException:
+        failure = _plain(super()._failed(error, work))
+        if self._failure is not None:
+            self._failure = _plain(self._failure)
+        return failure
 
     def _deadline(self) -> float | None:
         # A socket with a timeout is a non-blocking one below: pyOpenSSL's callers wait themselves.
@@ -298,6 +443,8 @@ class Connection(_BaseConnection):
         """Send; returns how much was taken."""
         if isinstance(buf, str):
             buf = bytes_of_text("buf", buf)
+        if len(buf) > _MOST:
+            raise ValueError("Cannot send more than 2**31-1 bytes at once.")
         return int(super().send(buf, flags))
 
     write = send
@@ -374,11 +521,20 @@ class Connection(_BaseConnection):
     def set_session(self, session: Session) -> None:
         """Resume a session."""
         need(session, _BaseSession, "session must be a Session instance")
-        if session._session is None:
-            raise Error([("SSL routines", "", "the session is empty")])
+        if getattr(session, "_context", None) is not self._context:
+            raise ValueError(
+                "session must have been created by a Connection using the same Context as this one"
+            )
         translated(_BaseConnection.set_session)(self, session)
 
     # -- what is known
+
+    def get_session(self) -> Any:
+        """The session, to be resumed by another connection of the same context; or ``None``."""
+        session = translated(_BaseConnection.get_session)(self)
+        if session is not None:
+            session._context = self._context
+        return session
 
     def get_certificate(self, *, as_cryptography: bool = False) -> Any:
         """Our certificate, or ``None``."""

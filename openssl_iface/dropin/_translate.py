@@ -29,6 +29,8 @@ T = TypeVar("T")
 backend = get_backend()
 # OpenSSL 3 took the functions out of its error codes.
 HAS_FUNCTIONS = backend.running.release < (3, 0, 0)
+# What the backend says of a code that OpenSSL has no words for.
+NUMBER = "error 0x"
 
 # the backend's class -> the one here
 _classes: dict[type, type] = {}
@@ -50,9 +52,10 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
     found = error.reasons
     if not found and error.args and isinstance(error.args[0], str):
         return [("openssl_iface", "", error.args[0])]
-    if HAS_FUNCTIONS:
-        return found
-    return [(library, "", reason) for library, _function, reason in found]
+    return [
+        (library, function if HAS_FUNCTIONS else "", "" if reason.startswith(NUMBER) else reason)
+        for library, function, reason in found
+    ]
 
 
 def as_theirs(error: T) -> T:

@@ -109,6 +109,8 @@ class PKey(_BasePKey):
     @classmethod
     def from_cryptography_key(cls, crypto_key: Any) -> Any:
         """The same key, from one of cryptography."""
+        if type(crypto_key).__name__.startswith(("X25519", "X448", "DHP")):
+            raise TypeError("Unsupported key type")  # they cannot sign, and pyOpenSSL does not take them
         try:
             return translated(_BasePKey.from_cryptography_key.__func__)(cls, crypto_key)
         except TypeError:
@@ -121,6 +123,8 @@ PKeyType = PKey
 @in_place_of(_ours.X509Name)
 class X509Name(_BaseX509Name):
     """A distinguished name."""
+
+    _takes_nul = True
 
     def __init__(self, name: Any) -> None:
         super().__init__(name)
@@ -201,6 +205,19 @@ class X509(_BaseX509):
         need(version, int, "version must be an integer")
         translated(_BaseX509.set_version)(self, version)
 
+    def has_expired(self) -> bool:
+        """Whether its end lies in the past."""
+        if self.get_notAfter() is None:
+            raise ValueError("Unable to determine notAfter")
+        return bool(translated(_BaseX509.has_expired)(self))
+
+    def get_signature_algorithm(self) -> bytes:
+        """How it is signed, in OpenSSL's words; a ValueError if it has none for that."""
+        name: bytes = translated(_BaseX509.get_signature_algorithm)(self)
+        if _lib.OBJ_txt2nid(name) == _lib.NID_undef:
+            raise ValueError("Undefined signature algorithm")
+        return name
+
     def set_serial_number(self, serial: int) -> None:
         """The serial number."""
         need(serial, int, "serial must be an integer")
@@ -255,11 +272,14 @@ class X509Store(_BaseX509Store):
 
     def load_locations(self, cafile: Any, capath: Any = None) -> None:
         """Trust the certificates of a file, or of a directory."""
-        translated(_BaseX509Store.load_locations)(
-            self,
-            None if cafile is None else path_bytes(cafile),
-            None if capath is None else path_bytes(capath),
-        )
+        file = _ffi.NULL if cafile is None else path_bytes(cafile)
+        directory = _ffi.NULL if capath is None else path_bytes(capath)
+        for path in (file, directory):
+            if path != _ffi.NULL and b"\0" in path:
+                raise ValueError("embedded null byte")
+        # By way of _util.lib, where programs look on.
+        _openssl_assert(_lib.X509_STORE_load_locations(self._store, file, directory) == 1)
+        self._loaded(None if capath is None else directory)
 
 
 X509StoreType = X509Store
@@ -373,6 +393,18 @@ class _PassphraseHelper:
         return answer
 
 
+_EITHER = "type argument must be FILETYPE_PEM or FILETYPE_ASN1"
+_ANY = "type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT"
+
+
+def _type(value: Any, *, text: bool = False) -> int:
+    """A type of file, or the ValueError that pyOpenSSL has for anything else."""
+    known = {FILETYPE_PEM, FILETYPE_ASN1, *([FILETYPE_TEXT] if text else [])}
+    if not isinstance(value, int) or value not in known:
+        raise ValueError(_ANY if text else _EITHER)
+    return value
+
+
 # -- functions -----------------------------------------------------------------------------
 
 
@@ -383,7 +415,7 @@ def _ascii(buffer: Any) -> Any:
 def load_privatekey(type: int, buffer: Any, passphrase: Any = None) -> PKey:
     """The private key in *buffer*."""
     helper = _PassphraseHelper(type, passphrase)
-    return translated(_ours.load_privatekey)(type, _ascii(buffer), helper.passphrase)
+    return translated(_ours.load_privatekey)(_type(type), _ascii(buffer), helper.passphrase)
 
 
 def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any = None) -> bytes:
@@ -394,32 +426,32 @@ def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any =
     helper = _PassphraseHelper(type, passphrase)
     if type == FILETYPE_TEXT and pkey.type() != TYPE_RSA:
         raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
-    return translated(_ours.dump_privatekey)(type, pkey, cipher, helper.passphrase)
+    return translated(_ours.dump_privatekey)(_type(type, text=True), pkey, cipher, helper.passphrase)
 
 
 def load_publickey(type: int, buffer: Any) -> PKey:
     """The public key in *buffer*."""
-    return translated(_ours.load_publickey)(type, _ascii(buffer))
+    return translated(_ours.load_publickey)(_type(type), _ascii(buffer))
 
 
 def load_certificate(type: int, buffer: Any) -> X509:
     """The certificate in *buffer*."""
-    return translated(_ours.load_certificate)(type, _ascii(buffer))
+    return translated(_ours.load_certificate)(_type(type), _ascii(buffer))
 
 
 def load_certificate_request(type: int, buffer: Any) -> X509Req:
     """The certificate request in *buffer*."""
-    return translated(_ours.load_certificate_request)(type, _ascii(buffer))
+    return translated(_ours.load_certificate_request)(_type(type), _ascii(buffer))
 
 
 def load_crl(type: int, buffer: Any) -> CRL:
     """The revocation list in *buffer*."""
-    return translated(_ours.load_crl)(type, _ascii(buffer))
+    return translated(_ours.load_crl)(_type(type), _ascii(buffer))
 
 
 def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:
     """The PKCS#7 message in *buffer*."""
-    return translated(_ours.load_pkcs7_data)(type, _ascii(buffer))
+    return translated(_ours.load_pkcs7_data)(_type(type), _ascii(buffer))
 
 
 def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
@@ -441,12 +473,70 @@ def verify(cert: Any, signature: bytes, data: Any, digest: Any) -> None:
     translated(_ours.verify)(cert, signature, bytes_of_text("data", data), digest)
 
 
-dump_certificate = translated(_ours.dump_certificate)
-dump_certificate_request = translated(_ours.dump_certificate_request)
-dump_crl = translated(_ours.dump_crl)
+def dump_certificate(type: int, cert: Any) -> bytes:
+    """A certificate as bytes."""
+    return translated(_ours.dump_certificate)(_type(type, text=True), cert)
+
+
+def dump_certificate_request(type: int, req: Any) -> bytes:
+    """A certificate request as bytes."""
+    return translated(_ours.dump_certificate_request)(_type(type, text=True), req)
+
+
+def dump_crl(type: int, crl: Any) -> bytes:
+    """A revocation list as bytes."""
+    return translated(_ours.dump_crl)(_type(type, text=True), crl)
+
+
+def dump_publickey(type: int, pkey: Any) -> bytes:
+    """A public key as bytes."""
+    return translated(_ours.dump_publickey)(_type(type), pkey)
+
+
 dump_pkcs7_data = translated(_ours.dump_pkcs7_data)
-dump_publickey = translated(_ours.dump_publickey)
 load_certificates = translated(_ours.load_certificates)
-get_elliptic_curve = translated(_ours.get_elliptic_curve)
-get_elliptic_curves = _ours.get_elliptic_curves
-_EllipticCurve = type(next(iter(get_elliptic_curves())))
+
+
+class _EllipticCurve:
+    """A curve; there is one object for each."""
+
+    _curves: set[_EllipticCurve] | None = None
+
+    def __init__(self, lib: Any, nid: int, name: str) -> None:
+        self._lib = lib
+        self._nid = nid
+        self.name = name
+
+    @classmethod
+    def from_nid(cls, lib: Any, nid: int) -> _EllipticCurve:
+        """The curve of a number of OpenSSL's."""
+        return cls(lib, nid, _ffi.string(lib.OBJ_nid2sn(nid)).decode())
+
+    @classmethod
+    def _load_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:
+        return {cls(lib, curve._nid, curve.name) for curve in _ours.get_elliptic_curves()}
+
+    @classmethod
+    def _get_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:
+        if cls._curves is None:
+            cls._curves = cls._load_elliptic_curves(lib)
+        return cls._curves
+
+    def _to_EC_KEY(self) -> Any:
+        return _ffi.gc(_lib.EC_KEY_new_by_curve_name(self._nid), _lib.EC_KEY_free)
+
+    def __repr__(self) -> str:
+        return f"<Curve {self.name!r}>"
+
+
+def get_elliptic_curves() -> set[_EllipticCurve]:
+    """The curves that this OpenSSL knows."""
+    return _EllipticCurve._get_elliptic_curves(_lib)
+
+
+def get_elliptic_curve(name: str) -> _EllipticCurve:
+    """The curve of this name; a ValueError if there is none."""
+    for curve in get_elliptic_curves():
+        if curve.name == name:
+            return curve
+    raise ValueError("unknown curve name", name)

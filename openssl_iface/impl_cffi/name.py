@@ -56,6 +56,8 @@ class X509Name:
     _name: Any
     _owner: Callable[[Any], None] | None
     _lock: Any
+    # Some take a NUL in a value for its end, so none is written.
+    _takes_nul = False
 
     def __init__(self, name: X509Name | None = None) -> None:
         if name is None:
@@ -116,7 +118,7 @@ class X509Name:
             raise AttributeError(f"{attribute}: a name has no such attribute")
         if value is not None:
             value = as_bytes(value, attribute)
-            if b"\0" in value:
+            if b"\0" in value and not self._takes_nul:
                 raise take(CryptoError, f"{attribute}: contains a NUL")
         self._store(attribute, number, value)
 

@@ -103,17 +103,20 @@ class X509Store:
             lib.X509_STORE_load_locations(self._store, file, directory),
             f"cafile, capath: nothing could be loaded from {cafile!r}, {capath!r}",
         )
-        if capath is not None:
-            self._directories += (os.fsencode(capath),)
-        self._changes += 1
+        self._loaded(None if capath is None else os.fsencode(capath))
         clear()
+
+    def _loaded(self, directory: bytes | None) -> None:
+        """Something has been loaded into the store, or will be from *directory*."""
+        if directory is not None:
+            self._directories += (directory,)
+        self._changes += 1
 
     def set_default_paths(self) -> None:
         clear()
         check(lib.X509_STORE_set_default_paths(self._store), "the system's certificates cannot be loaded")
         directory = os.environb.get(b"SSL_CERT_DIR") or ffi.string(lib.X509_get_default_cert_dir())
-        self._directories += (directory,)
-        self._changes += 1
+        self._loaded(directory)
         clear()
 
 

@@ -19,6 +19,7 @@ int SSL_get_server_tmp_key(SSL *, EVP_PKEY **);
 EC_KEY *EVP_PKEY_get1_EC_KEY(EVP_PKEY *);
 const EC_GROUP *EC_KEY_get0_group(const EC_KEY *);
 int EC_GROUP_get_curve_name(const EC_GROUP *);
+EC_KEY *EC_KEY_new_by_curve_name(int);
 void EC_KEY_free(EC_KEY *);
 char *X509_NAME_oneline(const X509_NAME *, char *, int);
 static const int EVP_PKEY_RSA;
