@@ -6,10 +6,11 @@ import os
 import pty
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 from command import ENVIRONMENT, PATIENCE, PROGRAM, Program, rows, run, sentence
@@ -143,6 +144,71 @@ def test_a_reader_that_leaves(pki, root, tmp_path):
             assert process.wait(PATIENCE) == -signal.SIGPIPE
     assert b"Error" not in said
     assert b"Traceback" not in said
+
+
+def test_a_reader_that_leaves_a_peer_that_never_ends(pki, root, tmp_path):
+    """What is left to receive is not received for nobody."""
+    files = pki.good.write(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    sent = []
+
+    def flood() -> None:
+        sock, _ = listener.accept()
+        try:
+            with context.wrap_socket(sock, server_side=True) as tls:
+                while sum(sent) < 4 << 30:
+                    sent.append(tls.send(b"y" * 65536))
+        except OSError:
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        flooding = threading.Thread(target=flood, daemon=True)
+        flooding.start()
+        with subprocess.Popen(
+            [*PROGRAM, "connect", f"localhost:{listener.getsockname()[1]}", "--cafile", root, "--ignore-eof"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=ENVIRONMENT,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.read(2) == b"yy"
+            process.stdout.close()
+            assert process.wait(PATIENCE) == -signal.SIGPIPE
+        flooding.join(PATIENCE)
+    assert sum(sent) < 64 << 20
+
+
+@pytest.mark.parametrize("where", ["pipe", "full"])
+def test_a_reader_that_leaves_after_the_peer(pki, root, tmp_path, where):
+    """All has been received, and could not be written: that is no success."""
+    with server(pki.good, tmp_path) as peer, ExitStack() as stack:
+        reading, writing = os.pipe()
+        if where == "full":
+            os.close(writing)
+            writing = os.open("/dev/full", os.O_WRONLY)
+        peer.send(b"y" * 200_000)  # more than a pipe takes, less than what the peer has to wait for
+        peer.end()
+        process = stack.enter_context(
+            subprocess.Popen(
+                [*PROGRAM, "connect", f"localhost:{peer.port}", "--cafile", root],
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                env=ENVIRONMENT,
+            )
+        )
+        os.close(writing)
+        peer.wait()
+        os.close(reading)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        if where == "pipe":
+            assert process.wait(PATIENCE) == -signal.SIGPIPE
+        else:
+            assert process.wait(PATIENCE) == 1
+            assert said.endswith(b"Error: standard input or output: No space left on device.\n")
 
 
 def test_a_reader_that_does_not_read(pki, root, tmp_path):
@@ -284,7 +350,31 @@ def test_what_the_system_does_not_trust(pki, tmp_path):
 def test_an_authority_that_is_none(tmp_path):
     path = tmp_path / "text.pem"
     path.write_text("hello\n")
-    assert "text.pem" in sentence(run("connect", "localhost:1", "--cafile", path))
+    said = sentence(run("connect", "localhost:1", "--cafile", "text.pem", cwd=tmp_path))
+    assert said == "Error: text.pem has no certificate in it (in PEM).\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["localhost:1", "--servername=a..b"],
+        ["localhost:1", "--servername=*.example"],
+        ["localhost:1", "--servername=" + "a" * 300],
+        [".:1"],
+        ["a" * 250 + ":1"],
+    ],
+)
+def test_a_name_that_no_certificate_can_be_for(arguments):
+    """It is said before anybody is connected to."""
+    said = sentence(run("connect", *arguments))
+    assert "is no host name or address that a certificate can be for" in said
+
+
+def test_protocols_of_which_the_peer_takes_none(pki, root, tmp_path):
+    with server(pki.good, tmp_path) as peer:
+        done = run("connect", f"localhost:{peer.port}", "--cafile", root, "--alpn", "x/1,y")
+        assert done.returncode == 0, done.stderr
+        assert rows(done.stderr)["ALPN"] == "none (the peer took nothing of what was offered: x/1, y)"
 
 
 # -- who cannot be reached, or does not behave ------------------------------------------

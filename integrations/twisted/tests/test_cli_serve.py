@@ -210,31 +210,71 @@ def test_key_and_certificate_in_one_file(site, pki, tmp_path):
         assert done.stdout == "hello\n", done.stderr
 
 
-@pytest.mark.parametrize("wrong", ["empty", "text", "key of another", "encrypted key", "no key", "directory"])
-def test_files_that_are_wrong(site, pki, tmp_path, wrong):
-    files = pki.good.write(tmp_path)
-    certificate, key = files.certificate, files.key
-    if wrong == "empty":
-        certificate = tmp_path / "empty.pem"
-        certificate.write_bytes(b"")
-    elif wrong == "text":
-        certificate = site / "hello.txt"
-    elif wrong == "key of another":
-        key = pki.rsa.write(tmp_path, "other").key
-    elif wrong == "encrypted key":
-        encrypted = tmp_path / "encrypted.pem"
-        subprocess.run(
-            ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", encrypted],
-            check=True,
-            timeout=PATIENCE,
-        )
-        key = encrypted
-    elif wrong == "no key":
-        key = certificate
-    done = run(
-        "serve", site, "--certificate", certificate, "--key", tmp_path if wrong == "directory" else key
+@pytest.mark.parametrize(
+    ("command", "certificate", "key", "why"),
+    [
+        ("serve", "empty", "good.key", "empty has no certificate in it"),
+        ("serve", "text", "good.key", "text has no certificate in it"),
+        ("connect", "good.key", None, "good.key has no certificate in it"),
+        ("serve", "damaged", "good.key", "damaged has a damaged certificate in it: "),
+        ("connect", "good.pem", None, "good.pem has no private key in it (in PEM); say with --key where"),
+        ("serve", "good.pem", "empty", "empty has no private key in it (in PEM)."),
+        ("serve", "good.pem", "good.pem", "good.pem has no private key in it (in PEM)."),
+        ("serve", "good.pem", "damaged.key", "the private key in damaged.key cannot be used: "),
+        ("serve", "good.pem", "encrypted", "the private key in encrypted is encrypted"),
+        (
+            "connect",
+            "good.pem",
+            "rsa.key",
+            "the private key in rsa.key does not belong to the certificate in ",
+        ),
+        ("serve", "good.pem", "client.key", "the private key in client.key does not belong to the"),
+    ],
+)
+def test_files_that_are_wrong(site, pki, tmp_path, command, certificate, key, why):
+    """The sentence names the file, in words of the command line."""
+    good = pki.good.write(tmp_path, "good")
+    pki.rsa.write(tmp_path, "rsa")  # another kind of key than the certificate's
+    pki.client.write(tmp_path, "client")  # another key of the same kind
+    (tmp_path / "empty").touch()
+    (tmp_path / "text").write_text("hello\n")
+    (tmp_path / "damaged").write_bytes(good.certificate.read_bytes()[:300])
+    (tmp_path / "damaged.key").write_bytes(good.key.read_bytes()[:100])
+    subprocess.run(
+        ["openssl", "pkey", "-in", good.key, "-aes256", "-passout", "pass:x", "-out", tmp_path / "encrypted"],
+        check=True,
+        timeout=PATIENCE,
     )
-    sentence(done, 2 if wrong == "directory" else 1)
+    arguments = ["--certificate", certificate, *(["--key", key] if key else [])]
+    said = sentence(run(command, site if command == "serve" else "localhost:1", *arguments, cwd=tmp_path))
+    assert f"Error: {why}" in said
+    assert "path:" not in said
+    assert "buffer:" not in said
+
+
+def test_a_directory_for_a_key(site, pki, tmp_path):
+    files = pki.good.write(tmp_path)
+    sentence(run("serve", site, "--certificate", files.certificate, "--key", tmp_path), 2)
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ("expired", "has expired on"),
+        ("not_yet_valid", "is not valid before"),
+        ("no_san", "is for no name"),
+        ("good", None),
+    ],
+)
+def test_warns_of_a_certificate_that_clients_will_refuse(site, pki, tmp_path, case, why):
+    files = getattr(pki, case).write(tmp_path)
+    with Server(site, "--certificate", files.certificate, "--key", files.key) as server:
+        warnings = [line for line in server.lines if line.startswith("Warning: ")]
+    if why is None:
+        assert warnings == []
+    else:
+        assert len(warnings) == 1
+        assert why in warnings[0]
 
 
 def test_the_authority_where_the_user_wants_it(site, tmp_path):
@@ -252,7 +292,20 @@ def test_nothing_of_the_users_is_overwritten(site, pki, tmp_path):
     before = path.read_bytes()
     assert "there already" in sentence(run("serve", site, "--port", 0, "--ca-file", path))
     assert path.read_bytes() == before
-    assert "nonexistent" in sentence(run("serve", site, "--port", 0, "--ca-file", "/nonexistent/ca.pem"))
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("nowhere/ca.pem", "there is no directory nowhere"),
+        ("file/ca.pem", "there is no directory file"),
+        ("/proc/ca.pem", "No such file or directory"),
+    ],
+)
+def test_an_authority_that_cannot_be_written(site, tmp_path, path, why):
+    (tmp_path / "file").touch()
+    said = sentence(run("serve", site, "--port", 0, "--ca-file", path, cwd=tmp_path))
+    assert said == f"Error: --ca-file: {path} cannot be written: {why}.\n"
 
 
 # -- the port ---------------------------------------------------------------------------
@@ -375,7 +428,7 @@ def test_a_thousand_connections_at_once(site, reactor):
 
 
 @pytest.mark.parametrize("reactor", REACTORS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interrupted_in_the_midst_of_a_download(site, reactor, number):
     large(site / "large", 64 << 20)
     with Server(site, "--reactor", reactor) as server:
@@ -397,9 +450,52 @@ def test_interrupted_in_the_midst_of_a_download(site, reactor, number):
             reading.join(PATIENCE)
             assert 0 < ends[0] < 64 << 20
         assert server.wait() == 0
+        server.line(r"GET  /large  200  cut off after at most [0-9,]+ of 67,108,864 bytes$")
         server.line("Stopped; 2 connections closed")
         assert not server.ca.exists()
         assert not any("Error" in line or "Traceback" in line for line in server.lines)
+
+
+def test_a_second_signal(site):
+    """It does not wait for clients that do not go; and what was made for the server is gone by then."""
+    with Server(site) as server, connected(server) as lazy:
+        server.process.send_signal(signal.SIGINT)
+        until = time.monotonic() + PATIENCE
+        while server.ca.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert server.stop() in (0, -signal.SIGINT)
+        assert not server.ca.exists()
+        assert lazy.recv(1) == b""
+
+
+def test_hanging_up_is_ignored_where_it_was(site):
+    """As nohup(1) arranges it."""
+    ignored = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731
+    with Server(site, preexec_fn=ignored) as server:
+        server.process.send_signal(signal.SIGHUP)
+        assert curl("--cacert", server.ca, f"https://localhost:{server.port}/hello.txt").stdout == "hello\n"
+        assert server.stop() == 0
+
+
+def test_says_which_request_was_cut_off(site):
+    """By a client that goes; and not those that had their answers, or were none."""
+    size = 64 << 20
+    large(site / "large", size)
+    with Server(site) as server:
+        with connected(server) as sock:
+            sock.sendall(b"GET /hello.txt HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"hello\n"):
+                answer += sock.recv(4096)
+            sock.sendall(b"GET /large HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert sock.recv(12) == b"HTTP/1.1 200"
+        said = server.line(r"GET  /large  200  cut off after at most ([0-9,]+) of 67,108,864 bytes$")
+        # What a system takes for a client that does not read is a few MiB.
+        assert int(said[1].replace(",", "")) < size // 2
+        with connected(server) as sock:
+            sock.sendall(b"GET /hello.txt HTTP/1.1\r\nHost: loc")
+        assert server.stop() == 0
+        assert len([line for line in server.lines if "cut off" in line]) == 1
 
 
 def test_interrupted_before_a_handshake(site):

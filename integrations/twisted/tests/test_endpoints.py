@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -270,16 +272,89 @@ def test_wrong_arguments_are_named() -> None:
         ServerContextFactory(object())
 
 
-def test_wrong_strings() -> None:
+FILES = "privateKey=server-both.pem"
+
+
+@pytest.mark.parametrize(
+    ("description", "error", "about"),
+    [
+        # Names: which there are is said with the one that is none.
+        ("host=localhost:verify=no", TypeError, "no part 'verify'; it has host, port, hostname, cafile, "),
+        ("0:privatekey=server.key", TypeError, "no part 'privatekey'; it has port, privateKey, certKey, "),
+        (f"0:{FILES}:reactor=epoll", TypeError, "no part 'reactor'"),
+        ("host=localhost:self=no", TypeError, "no part 'self'"),
+        (FILES, TypeError, "a server needs the part port"),
+        ("port=443", TypeError, "a client needs the part host"),
+        (f"0:port=1:{FILES}", TypeError, "port is there twice, as '0' and as '1'"),
+        (
+            f"0:{FILES}:interface=::1",
+            TypeError,
+            r"'' is no part of a server's .*a colon in a value is written",
+        ),
+        ("localhost:443:30", TypeError, "'30' is no part of a client's description"),
+        # Values.
+        (f"http:{FILES}", ValueError, "port: a number from 0 to 65535 is wanted, not 'http'"),
+        (f"65536:{FILES}", ValueError, "port: .* not '65536'"),
+        (f"-1:{FILES}", ValueError, "port: .* not '-1'"),
+        ("localhost:0", ValueError, "port: a number from 1 to 65535 is wanted, not '0'"),
+        (f"0:{FILES}:backlog=many", ValueError, "backlog: .* not 'many'"),
+        (f"0:{FILES}:sslmethod=NONSENSE", ValueError, "sslmethod: .* not 'NONSENSE'"),
+        (f"0:{FILES}:alpn=h\xe9", ValueError, "alpn: "),
+        ("host=", ValueError, "host: a value is wanted"),
+        ("host=localhost:timeout=soon", ValueError, "timeout: .* not 'soon'"),
+        ("host=localhost:timeout=-1", ValueError, "timeout: .* not '-1'"),
+        ("host=localhost:timeout=nan", ValueError, "timeout: .* not 'nan'"),
+        ("host=localhost:privateKey=client.key", ValueError, "privateKey is of no use without certificate"),
+        # What is missing.
+        (
+            "0:interface=127.0.0.1",
+            ValueError,
+            "certKey and privateKey are wanted, .* server.pem .* not there",
+        ),
+        ("0:certKey=server.pem", ValueError, "privateKey is wanted"),
+        # Files.
+        ("0:privateKey=server.key", errors.Error, "certKey: server.key has no certificate in it"),
+        ("0:privateKey=none.key", errors.Error, "certKey: none.key cannot be read: No such file"),
+        ("0:privateKey=none.key:certKey=server.pem", errors.Error, "privateKey: none.key cannot be read"),
+        (
+            "0:privateKey=ca.pem:certKey=server.pem",
+            errors.Error,
+            "privateKey: ca.pem has no private key in it",
+        ),
+        (
+            "0:privateKey=client.key:certKey=server.pem",
+            errors.Error,
+            "privateKey: the private key in client.key does not belong to the certificate in server.pem",
+        ),
+        (f"0:{FILES}:extraCertChain=server.key", errors.Error, "extraCertChain: server.key has no certif"),
+        (f"0:{FILES}:extraCertChain=none.pem", errors.Error, "extraCertChain: none.pem cannot be read"),
+        (f"0:{FILES}:clientCA=server.key", errors.Error, "clientCA: server.key has no certificate"),
+        (f"0:{FILES}:dhParameters=ca.pem", errors.Error, "dhParameters: ca.pem has no Diffie-Hellman param"),
+        ("host=localhost:cafile=server.key", errors.Error, "cafile: server.key has no certificate"),
+        ("host=localhost:caCertsDir=none", errors.Error, "caCertsDir: there is no directory none"),
+        ("host=localhost:caCertsDir=bad", errors.Error, "caCertsDir: bad/x.pem has no certificate"),
+        ("host=localhost:certificate=ca.pem", errors.Error, "privateKey: ca.pem has no private key"),
+    ],
+)
+def test_wrong_strings(
+    description: str, error: type[Exception], about: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The part is named, as it is called in the string."""
     from twisted.internet import reactor
 
-    files = f"privateKey={quoted('server-both.pem')}"
-    with pytest.raises(ValueError, match="sslmethod"):
-        serverFromString(reactor, f"ossl:0:{files}:sslmethod=NONSENSE")
-    with pytest.raises(ValueError, match="extraCertChain"):
-        serverFromString(reactor, f"ossl:0:{files}:extraCertChain={quoted('server.key')}")
-    with pytest.raises(TypeError):
-        clientFromString(reactor, "ossl:host=localhost:verify=no")
+    for name in ("ca.pem", "server.key", "server-both.pem", "client.key"):
+        shutil.copy(pki() / name, tmp_path)
+    if "certKey=server.pem" in description and "privateKey" in description:
+        shutil.copy(pki() / "server.pem", tmp_path)  # elsewhere it would be the default
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "x.pem").write_text("hello\n")
+    monkeypatch.chdir(tmp_path)
+    server = description[0] in "-0123456789" or description.startswith(("http", "privateKey"))
+    parse: Any = serverFromString if server else clientFromString
+    with pytest.raises(error, match=f"^ossl: .*{about}") as caught:
+        parse(reactor, f"ossl:{description}")
+    if error is errors.Error:
+        assert isinstance(caught.value, ValueError)
 
 
 def test_a_factory_survives_pickling_by_its_files() -> None:

@@ -25,6 +25,7 @@ _directory = click.Path(exists=True, file_okay=False, readable=True, path_type=P
 _reactor = click.option(
     "--reactor", type=click.Choice(list(REACTORS)), help="Twisted's event loop; its own choice if left out."
 )
+_ALPN = "Protocols to offer, best first.  The table says which one the peer took, if any."
 _tls = click.option("--tls", type=click.Choice(["1.2", "1.3"]), help="This version of TLS and no other.")
 
 
@@ -116,7 +117,7 @@ def serve(
 @click.argument("target", metavar="HOST:PORT", type=HOST_AND_PORT)
 @click.option("--cafile", type=_file, help="Trust the authorities of this PEM file, not the system's.")
 @click.option("--servername", help="The name to ask for and to verify; HOST if left out.")
-@click.option("--alpn", type=ALPN, default=(), metavar="A,B", help="Protocols to offer, best first.")
+@click.option("--alpn", type=ALPN, default=(), metavar="A,B", help=_ALPN)
 @click.option("--certificate", type=_file, help="Our own certificate, and the chain above it: a PEM file.")
 @click.option("--key", type=_file, help="Its key; the certificate's file if left out.")
 @click.option("--ignore-eof", is_flag=True, help="Do not close our side when standard input ends.")
@@ -136,6 +137,8 @@ def connect(
     reactor: str | None,
 ) -> int:
     """Connect to HOST:PORT, verify it, and relay standard input and output.
+
+    The port is 443 if only HOST is given.  An IPv6 address is written [::1]:443.
 
     What is known of the connection goes to standard error.  The end of standard input closes our side with
     close_notify, and the command goes on until the peer closes its own (peers that speak TLS 1.2 do so at

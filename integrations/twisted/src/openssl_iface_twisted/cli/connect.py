@@ -15,9 +15,11 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from openssl_iface.errors import Error
+
 from ..contexts import VerifyingClientContextFactory
 from ..endpoints import TLSClientEndpoint
-from .failures import explain_connecting, explain_lost
+from .failures import explain_connecting, explain_files, explain_lost
 from .messages import Refusal, console, die_by, printable
 from .options import Target, bound
 from .pipes import Reader, Writer
@@ -69,7 +71,7 @@ class Relay(Protocol):
         self._reactor = reactor
         self._settings = settings
         self._writer = Writer(reactor, 1, self._drained)
-        self._writer.failed.addErrback(self._broken)
+        self._writer.failed.addErrback(self._unread)
         self._paused = False
 
     def connectionMade(self) -> None:
@@ -89,7 +91,7 @@ class Relay(Protocol):
         rows = [
             ("Connected to", f"{printable(str(self._settings.target))} ({self.transport.getPeer().host})")
         ]
-        rows += connection_rows(handle, seconds)
+        rows += connection_rows(handle, seconds, self._settings.alpn)
         rows.insert(-1, ("Verified", f"chain and host name {printable(self._settings.name)}, inside OpenSSL"))
         try:
             show(console(error=True), "Connected", [*rows, *openssl_rows(), *chain_rows(handle)])
@@ -105,11 +107,21 @@ class Relay(Protocol):
             self.transport.loseWriteConnection()
 
     def _broken(self, failure: Failure) -> None:
-        """Standard input cannot be read, or standard output not written."""
-        trouble = failure.value
-        assert isinstance(trouble, OSError)
-        self.trouble = trouble
+        """Standard input cannot be read."""
+        assert isinstance(failure.value, OSError)
+        self.trouble = failure.value
         self.leave()
+
+    def _unread(self, failure: Failure) -> None:
+        """Standard output cannot be written.
+
+        To wait for the peer's close_notify would be to receive, for nobody, all that it still has to say.
+        """
+        assert isinstance(failure.value, OSError)
+        self.trouble = failure.value
+        if self._reader is not None:
+            self._reader.stopProducing()
+        self.transport.abortConnection()
 
     def leave(self) -> None:
         """Say goodbye."""
@@ -152,13 +164,7 @@ async def connect(reactor: Any, settings: Settings) -> int:
     :raises Refusal: there is no connection, it is not trusted, or it ended otherwise.
     """
     target, peer = settings.target, printable(str(settings.target))
-    factory = VerifyingClientContextFactory(
-        settings.name,
-        cafile=settings.cafile,
-        alpn=settings.alpn,
-        certificate=settings.certificate,
-        key=settings.key,
-    )
+    factory = _context(settings)
     bound(factory.getContext(), settings.tls)
     endpoint = TLSClientEndpoint(
         reactor,
@@ -172,7 +178,7 @@ async def connect(reactor: Any, settings: Settings) -> int:
     made.noisy = False
     try:
         relay = await endpoint.connect(made)
-    except (ConnectError, DNSLookupError, UnicodeError) as error:
+    except (ConnectError, DNSLookupError, ValueError) as error:
         raise Refusal(explain_connecting(error, peer, settings.timeout)) from error
     try:
         await relay.over
@@ -188,3 +194,25 @@ async def connect(reactor: Any, settings: Settings) -> int:
         sentence = explain_lost(relay.reason, peer, settings.name, established=relay.established)
         raise Refusal(sentence) from relay.reason
     return 0
+
+
+def _context(settings: Settings) -> VerifyingClientContextFactory:
+    try:
+        factory = VerifyingClientContextFactory(
+            settings.name,
+            cafile=settings.cafile,
+            alpn=settings.alpn,
+            certificate=settings.certificate,
+            key=settings.key,
+        )
+    except Error as error:
+        files = {"certificate": settings.certificate, "key": settings.key, "cafile": settings.cafile}
+        raise Refusal(explain_files(error, **files)) from error
+    try:
+        # Here, and not when somebody has been connected to.
+        factory.clientConnectionForTLS(None)
+    except ValueError as error:
+        raise Refusal(
+            f"{settings.name!r} is no host name or address that a certificate can be for."
+        ) from error
+    return factory

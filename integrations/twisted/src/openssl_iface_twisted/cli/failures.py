@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import error as twisted_errors
@@ -12,10 +13,11 @@ from twisted.internet import error as twisted_errors
 from openssl_iface.errors import CertificateVerificationError, Error, OpenSSLError
 from openssl_iface.values import Alert
 
+from .._files import authorities_problem, identity_problem, words
 from ..errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost
 from .table import moment_text, name_text, names_text
 
-__all__ = ["explain", "explain_connecting", "explain_listening", "explain_lost"]
+__all__ = ["explain", "explain_connecting", "explain_files", "explain_listening", "explain_lost"]
 
 # Verdicts of X509_STORE_CTX_get_error(3), by what there is to say about them.
 _NOT_TRUSTED = frozenset({2, 18, 19, 20, 21, 27, 28})
@@ -36,6 +38,23 @@ def explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {error} (this should not happen; --debug shows more)."
 
 
+def explain_files(
+    error: OpenSSLError,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    cafile: Path | None = None,
+) -> str:
+    """Of files that a context factory has refused with *error*: those of the options."""
+    problem = None if cafile is None else authorities_problem(cafile)
+    if problem is None and certificate is not None:
+        problem = identity_problem(certificate, certificate if key is None else key)
+        if problem is not None and problem.empty and problem.file == "key" and key is None:
+            return f"{problem.text}; say with --key where the certificate's key is."
+    named = ", ".join(str(path) for path in (cafile, certificate, key) if path is not None)
+    return f"{problem.text}." if problem is not None else f"{named}: {words(error)}."
+
+
 def explain_listening(error: Any) -> str:
     """Of a ``CannotListenError``."""
     cause = error.socketError
@@ -52,7 +71,7 @@ def explain_listening(error: Any) -> str:
 
 def explain_connecting(error: BaseException, peer: str, timeout: float) -> str:
     """Of a TCP connection to *peer* (text) that did not come to be."""
-    if isinstance(error, twisted_errors.DNSLookupError | UnicodeError):
+    if isinstance(error, twisted_errors.DNSLookupError | ValueError):
         return f"there is no host by the name of {peer.rpartition(':')[0]}."
     if isinstance(error, twisted_errors.ConnectionRefusedError):
         return f"{peer} refused the connection: nothing listens there."
@@ -104,11 +123,6 @@ def _refused(error: Any, peer: str, name: str) -> str:
     return f"{peer} is not trusted: {error.verify_message or error}."
 
 
-def _words(error: Any) -> str:
-    """OpenSSL's own, without the library that they come from."""
-    return "; ".join(dict.fromkeys(reason for _, _, reason in error.reasons)) or str(error)
-
-
 _Sentences = tuple[tuple[type[BaseException], Callable[[Any, str], str]], ...]
 
 _ESTABLISHED: _Sentences = (
@@ -120,7 +134,7 @@ _ESTABLISHED: _Sentences = (
     ),
     (AbortedConnectionLost, lambda error, peer: f"the connection to {peer} broke: {error.args[-1]}."),
     (TimedOutConnectionLost, lambda error, peer: f"{peer}: {error.args[-1]}."),
-    (Error, lambda error, peer: f"the connection to {peer} failed: {_words(error)}."),
+    (Error, lambda error, peer: f"the connection to {peer} failed: {words(error)}."),
 )
 
 _IN_HANDSHAKE: _Sentences = (
@@ -133,5 +147,5 @@ _IN_HANDSHAKE: _Sentences = (
         lambda error, peer: f"{peer} broke the connection during the handshake: {error.args[-1]}.",
     ),
     (TimedOutConnectionLost, lambda error, peer: f"{peer}: {error.args[-1]}; it may not speak TLS."),
-    (Error, lambda error, peer: f"{peer} does not speak TLS, or none that we accept: {_words(error)}."),
+    (Error, lambda error, peer: f"{peer} does not speak TLS, or none that we accept: {words(error)}."),
 )

@@ -151,8 +151,9 @@ class Writer:
 
     def _fail(self, error: OSError) -> None:
         self._broken = True
-        self._report()
+        # First, so that who waits for ``flushed`` knows why.
         self.failed.errback(Failure(error))
+        self._report()
 
     def _run(self) -> None:
         while True:

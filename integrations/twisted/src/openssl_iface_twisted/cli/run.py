@@ -33,8 +33,8 @@ def install(name: str | None) -> Any:
 def run_in_reactor(name: str | None, main: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
     """Run *main* with a reactor until it returns the exit status.
 
-    What *main* raises comes out of here.  SIGINT and SIGTERM cancel what it waits for: it may clean up and
-    return a status, or else the process ends by that signal.  A second one ends it at once.
+    What *main* raises comes out of here.  SIGINT, SIGTERM and SIGHUP cancel what it waits for: it may clean
+    up and return a status, or else the process ends by that signal.  A second one ends it at once.
     """
     reactor = install(name)
     from twisted.internet.defer import Deferred
@@ -68,7 +68,11 @@ def run_in_reactor(name: str | None, main: Callable[[Any], Coroutine[Any, Any, i
         # Also wakes the reactor.
         reactor.callFromThread(interrupt)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        # Ignored, it is what nohup(1) has arranged.
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, caught_signal)
     reactor.callWhenRunning(begin)
     # Before the reactor waits for its threads, in which a host name may still be looked up.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,21 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListen
 from twisted.internet.protocol import Protocol
 from twisted.python.failure import Failure
 from twisted.web.http import H2_ENABLED
-from twisted.web.server import Site
+from twisted.web.server import Request, Site
 from twisted.web.static import File
 from zope.interface import implementer
 
 from openssl_iface import crypto
-from openssl_iface.errors import CryptoError
+from openssl_iface.errors import CryptoError, Error
 
 from ..contexts import ServerContextFactory
 from ..errors import TruncatedConnectionLost
 from ..transport import listenSSL
-from .failures import explain_listening, explain_lost
+from .failures import explain_files, explain_listening, explain_lost
 from .journal import Journal
 from .messages import Refusal, printable
 from .options import bound
+from .table import moment_text, names_text, validity_text
 from .throwaway import ORGANIZATION, make_throwaway
 
 __all__ = ["Settings", "serve"]
@@ -143,10 +145,22 @@ class Visit(Protocol):
         self.lost.callback(None)
 
 
+class Inquiry(Request):
+    """A request that is logged also when it gets no whole answer."""
+
+    site: Any
+
+    def connectionLost(self, reason: Any) -> None:
+        if self.site is not None:  # it had come as far as to be understood
+            self.site.cut_off(self)
+        super().connectionLost(reason)
+
+
 class Files(Site):
     """The site: twisted.web's, with a :class:`Visit` around each channel."""
 
     noisy = False
+    requestFactory = Inquiry
 
     def __init__(self, directory: Path, journal: Journal) -> None:
         root = File(str(directory), defaultType="application/octet-stream")
@@ -167,16 +181,25 @@ class Files(Site):
     def log(self, request: Any) -> None:
         """A request has its answer."""
         visit = visit_of(request)
-        status = request.code
+        self._note(request, "green" if request.code < 400 else "yellow", f"{request.sentLength:,} bytes")
+        if visit is not None:
+            visit.answered()
+
+    def cut_off(self, request: Any) -> None:
+        """The connection of a request is lost before it has its answer."""
+        (length,) = request.responseHeaders.getRawHeaders(b"content-length") or (b"?",)
+        of = f"{int(length):,}" if length.isdigit() else "?"
+        # The last of them may have been on their way.
+        self._note(request, "yellow", f"cut off after at most {request.sentLength:,} of {of} bytes")
+
+    def _note(self, request: Any, style: str, end: str) -> None:
         self.journal.line(
             address_text(request.getClientAddress()),
             ("bold", printable(request.method)),
             ("", printable(request.uri)),
-            ("green" if status < 400 else "yellow", str(status)),
-            ("dim", f"{request.sentLength:,} bytes"),
+            (style, str(request.code)),
+            ("dim", end),
         )
-        if visit is not None:
-            visit.answered()
 
 
 def visit_of(request: Any) -> Visit | None:
@@ -199,22 +222,25 @@ async def serve(reactor: Any, settings: Settings) -> int:
     raise_descriptors(DESCRIPTORS if settings.many else SELECTABLE)
     journal = Journal(reactor)
     site = Files(settings.directory, journal)
-    with _context(settings) as (contexts, ca_file):
-        bound(contexts.getContext(), settings.tls)
-        port = _listen(reactor, settings, site, contexts)
-        try:
-            await _announce(settings, journal, port.getHost().port, ca_file)
+    port: Any = None
+    try:
+        # What is made for the server is gone before its clients are, which may take long.
+        with _context(settings) as (contexts, ca_file):
+            bound(contexts.getContext(), settings.tls)
+            port = _listen(reactor, settings, site, contexts)
+            _announce(settings, journal, port.getHost().port, contexts, ca_file)
             await Deferred()  # until it is cancelled
-        except CancelledError:
+    except CancelledError:
+        await port.stopListening()
+        count = len(site.visits)
+        await _end(reactor, site)
+        journal.text(f"Stopped; {count} connection{'s' * (count != 1)} closed.")
+        # Nobody may be reading; then there is nothing to wait for.
+        await journal.flushed().addTimeout(1, reactor, lambda *_: None)
+    except BaseException:
+        if port is not None:
             await port.stopListening()
-            count = len(site.visits)
-            await _end(reactor, site)
-            journal.text(f"Stopped; {count} connection{'s' * (count != 1)} closed.")
-            # Nobody may be reading; then there is nothing to wait for.
-            await journal.flushed().addTimeout(1, reactor, lambda *_: None)
-        except BaseException:
-            await port.stopListening()
-            raise
+        raise
     return 0
 
 
@@ -259,7 +285,12 @@ async def _end(reactor: Any, site: Files) -> None:
 def _context(settings: Settings) -> Iterator[tuple[Any, Path | None]]:
     """The context factory, and where the authority is, if it is ours."""
     if settings.certificate is not None:
-        yield ServerContextFactory(settings.certificate, settings.key, alpn=PROTOCOLS), None
+        given: Any = {"certificate": settings.certificate, "key": settings.key}
+        try:
+            contexts = ServerContextFactory(**given, alpn=PROTOCOLS)
+        except Error as error:
+            raise Refusal(explain_files(error, **given)) from error
+        yield contexts, None
         return
     names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
     if settings.interface and not _is_any(settings.interface):
@@ -284,14 +315,18 @@ def _context(settings: Settings) -> Iterator[tuple[Any, Path | None]]:
 
 def _write_kept(path: Path, pem: bytes) -> None:
     """Write the authority where the user wants it, but over nothing else than an earlier one of ours."""
-    if path.exists() and not _is_ours(path):
-        raise Refusal(f"{path} is there already, and is not an authority that was made here.")
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        partial.write_bytes(pem)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        if path.exists() and not _is_ours(path):
+            raise Refusal(f"{path} is there already, and is not an authority that was made here.")
+        try:
+            partial.write_bytes(pem)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        why = error.strerror if path.parent.is_dir() else f"there is no directory {path.parent}"
+        raise Refusal(f"--ca-file: {path} cannot be written: {why}.") from error
 
 
 def _is_ours(path: Path) -> bool:
@@ -317,7 +352,7 @@ def raise_descriptors(most: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-async def _announce(settings: Settings, journal: Journal, port: int, ca_file: Path | None) -> None:
+def _announce(settings: Settings, journal: Journal, port: int, contexts: Any, ca_file: Path | None) -> None:
     """Say where it is and how to get at it."""
     host = settings.interface
     if host is None or _is_any(host):
@@ -330,9 +365,29 @@ async def _announce(settings: Settings, journal: Journal, port: int, ca_file: Pa
     )
     journal.text(f"Serving {printable(str(settings.directory))} at {url} on {where}; Ctrl-C stops it.")
     if ca_file is None:
-        journal.text(f"Certificate: {printable(str(settings.certificate))}")
+        certificate = contexts.serverConnectionForTLS(None).get_certificate()
+        journal.text(
+            f"Its certificate, {printable(str(settings.certificate))}, is for {names_text(certificate)}, "
+            f"valid {validity_text(certificate)}."
+        )
+        for warning in _warnings(certificate):
+            journal.text(f"Warning: {warning}")
     else:
         kept = "" if settings.ca_file is not None else " (removed at the end)"
         journal.text(f"Its authority is in {printable(str(ca_file))}{kept}; try:")
         journal.text(f"  curl --cacert {shlex.quote(str(ca_file))} {url}")
-    journal.text(f"{time.strftime('%Y-%m-%d')}, offering {' and '.join(p.decode() for p in PROTOCOLS)}:")
+    offered = " and ".join(protocol.decode() for protocol in PROTOCOLS)
+    journal.text(f"Connections and requests from {time.strftime('%Y-%m-%d')} on, offering {offered} by ALPN:")
+
+
+def _warnings(certificate: Any) -> Iterator[str]:
+    """Why clients will not trust *certificate*, whomever they trust."""
+    now = datetime.now(UTC)
+    begin, end = certificate.not_valid_before, certificate.not_valid_after
+    if end is not None and end < now:
+        yield f"the certificate has expired on {moment_text(end)} UTC; clients will refuse it."
+    if begin is not None and begin > now:
+        yield f"the certificate is not valid before {moment_text(begin)} UTC; clients will refuse it."
+    if names_text(certificate) == "none":
+        # RFC 9525, section 6.3: the subject's common name is no name of a server any more.
+        yield "the certificate is for no name (it has no subjectAltName); most clients will refuse it."

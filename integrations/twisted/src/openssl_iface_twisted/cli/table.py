@@ -23,20 +23,21 @@ __all__ = [
     "names_text",
     "openssl_rows",
     "show",
+    "validity_text",
 ]
 
 Row = tuple[str, str]
 
 
-def connection_rows(connection: Any, seconds: float) -> list[Row]:
-    """Of an ``IConnection`` whose handshake took *seconds*."""
+def connection_rows(connection: Any, seconds: float, offered: Iterable[bytes] = ()) -> list[Row]:
+    """Of an ``IConnection`` whose handshake took *seconds*, and in which *offered* was, by ALPN."""
     cipher = connection.get_cipher_info()
     alpn = connection.get_alpn_proto_negotiated()
     rows = [
         ("Protocol", connection.get_protocol_version_name()),
         ("Cipher", f"{cipher.name} ({cipher.bits} bits)" if cipher else "none"),
         ("Group", connection.get_group_name() or "none (no key exchange, or one without a group)"),
-        ("ALPN", printable(alpn) if alpn else "none"),
+        ("ALPN", printable(alpn) if alpn else _no_alpn(offered)),
     ]
     peer = connection.get_peer_certificate()
     if peer is not None:
@@ -50,6 +51,11 @@ def connection_rows(connection: Any, seconds: float) -> list[Row]:
     resumed = ", resumed" if connection.session_reused() else ""
     rows.append(("Handshake", f"{seconds * 1000:.1f} ms{resumed}"))
     return rows
+
+
+def _no_alpn(offered: Iterable[bytes]) -> str:
+    names = ", ".join(map(printable, offered))
+    return f"none (the peer took nothing of what was offered: {names})" if names else "none"
 
 
 def openssl_rows() -> list[Row]:

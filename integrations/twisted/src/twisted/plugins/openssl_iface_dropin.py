@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openssl_iface_twisted.endpoints import ClientStringParser, ServerStringParser
+from openssl_iface_twisted.strings import ClientStringParser, ServerStringParser
 
 clientEndpoint = ClientStringParser()
 serverEndpoint = ServerStringParser()
