@@ -386,7 +386,9 @@ class Direct(Datagram):
         fileno = as_int(transport.fileno(), "transport: its fileno()", 0)
         with self._lock:
             if self._waiting or lib.oi_buffered_out(self._conn):
-                raise ValueError("transport: ciphertext waits to leave another way; take it with event_output")
+                raise ValueError(
+                    "transport: ciphertext waits to leave another way; take it with event_output"
+                )
             if self._fatal:
                 self._raise()
             self._conn.fd = fileno

@@ -2,6 +2,8 @@
 
 OpenSSL says in which of its routines it gave up, and the binding which argument it was; neither helps
 who has mixed up two files.  So where one was refused, it is looked at again, step by step.
+
+Without a backend this module can be imported, for the command has to say that there is none.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from openssl_iface import crypto
 from openssl_iface.errors import OpenSSLError
 from openssl_iface.registry import get_backend
 from openssl_iface.values import Method
@@ -66,6 +67,8 @@ def identity_problem(certificate: StrPath, key: StrPath) -> Problem | None:
 
 
 def _identity(certificate: StrPath, key: StrPath) -> None:
+    from openssl_iface import crypto
+
     context = get_backend().Context(Method.TLS)
     first = _certificates(certificate)[0]
     _try("certificate", f"the certificate in {certificate} cannot be used", context.use_certificate, first)
@@ -88,6 +91,8 @@ def _identity(certificate: StrPath, key: StrPath) -> None:
 
 
 def _certificates(path: StrPath) -> list[Any]:
+    from openssl_iface import crypto
+
     pem = _read("certificate", path)
     if not _CERTIFICATE.search(pem):
         raise _Found("certificate", f"{path} has no certificate in it (in PEM)", True)
