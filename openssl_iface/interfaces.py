@@ -1060,12 +1060,17 @@ class IConnection(Interface):
         What comes before the peer's is kept for ``recv``."""
 
     def renegotiate():
-        """Ask for a new handshake (TLS 1.2 and before).
+        """Ask for a new handshake (TLS 1.2 and before); the same as one that is under way already.
+
+        In the event-loop face it goes on with the next event (``wants`` has ``PROCEED``), and what is
+        written meanwhile waits for it.
 
         :raises Error: on TLS 1.3, which has none: ``key_update`` changes the keys there."""
 
     def key_update(request_peer):
-        """Change the sending keys (TLS 1.3; RFC 8446, section 4.6.3), and ask the peer to change its own."""
+        """Change the sending keys (TLS 1.3; RFC 8446, section 4.6.3), and ask the peer to change its own.
+
+        In the event-loop face this never waits: it follows what has not left yet."""
 
     def bio_read(size):
         """Take ciphertext of a connection without a socket; WantReadError when there is none."""

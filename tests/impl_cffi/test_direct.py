@@ -154,6 +154,16 @@ class TestBlocking:
         with pytest.raises(ZeroReturnError):
             client.recv(100)
 
+    def test_shutdown_in_the_midst_of_a_renegotiation(self, tls):
+        """The peer has said goodbye: ours cannot be sent any more, and nobody waits for it."""
+        server, client = tls.over_sockets(ProtocolVersion.TLS1_2)
+        client.renegotiate()
+        assert server.shutdown() is False
+        assert client.shutdown() is True
+        assert client.ended is Ending.CLEAN
+        with pytest.raises(ZeroReturnError):
+            client.recv(1)
+
     def test_end_without_close_notify_is_truncation(self, pair):
         server, client = pair
         server.sendall(b"cut ")

@@ -239,6 +239,45 @@ class TestDescriptors:
             loop.run(lambda wanted=wanted: loop.data == wanted)
         assert loop.errors == {server: [], client: []}
 
+    def test_new_keys_while_much_waits_to_leave(self, wired, version):
+        """What is asked for goes behind what has not left; nobody has to ask again."""
+        loop = wired(small=True)
+        server, client = loop.connections
+        loop.run()
+        for one, data in ((server, BIG), (client, BIG[::-1])):
+            one.event_write(data)
+            assert one.wants & Want.WRITE
+        for _ in range(3):
+            if version == ProtocolVersion.TLS1_3:
+                client.key_update(True)
+                server.key_update(True)
+            else:
+                assert server.renegotiate() is True
+        loop.run(lambda: len(loop.data[server]) == len(loop.data[client]) == len(BIG))
+        assert loop.data == {server: BIG[::-1], client: BIG}
+        assert loop.errors == {server: [], client: []}
+        if version == ProtocolVersion.TLS1_2:
+            assert server.total_renegotiations() == 1
+
+    def test_a_goodbye_in_the_midst_of_a_renegotiation(self, wired, version):
+        """The handshake is never completed: what waits for it is dropped, and both ends are closed."""
+        if version != ProtocolVersion.TLS1_2:
+            pytest.skip("TLS 1.3 has no renegotiation")
+        loop = wired()
+        server, client = loop.connections
+        client.renegotiate()
+        assert client.renegotiate() is True
+        client.event_write(b"never sent")
+        assert client.queued
+        client.event_close()
+        server.event_close()
+        only = Loop(client)
+        only.run(lambda: client.ended is Ending.CLEAN)
+        assert only.errors == {client: []}
+        assert client.close_sent
+        assert client.queued == 0
+        assert client.wants == 0
+
     def test_detaching(self, wired):
         loop = wired()
         _server, client = loop.connections

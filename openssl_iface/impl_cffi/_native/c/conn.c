@@ -241,3 +241,11 @@ int oi_renegotiating(oi_conn *c)
 {
   return SSL_in_init(c->ssl) || (!SSL_is_server(c->ssl) && SSL_renegotiate_pending(c->ssl));
 }
+
+/* Has the peer said goodbye in the midst of a renegotiation?  It is never completed
+ * then, and libssl can send nothing before it is, not even close_notify.  The peer
+ * waits for none of it (RFC 5246, section 7.2.1: pending writes are discarded). */
+int oi_stranded(oi_conn *c)
+{
+  return c->ended == OI_CLEAN && c->handshake_done && oi_renegotiating(c);
+}

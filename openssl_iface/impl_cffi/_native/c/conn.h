@@ -132,6 +132,7 @@ void oi_detach(oi_conn *c);
 int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done);
 void oi_settle(oi_conn *c, oi_work *work, int ssl_error);
 int oi_renegotiating(oi_conn *c);
+int oi_stranded(oi_conn *c);
 
 /* ---- pump.c: the event-loop face ---------------------------------------- */
 int64_t oi_event_read(oi_conn *c, oi_work *work);

@@ -8,7 +8,11 @@
  *
  * On an established connection a handshake is driven by SSL_read, which lets
  * application data pass; what comes while a send waits for it, or shutdown for the
- * peer's close_notify, is kept for recv. */
+ * peer's close_notify, is kept for recv.
+ *
+ * New keys, a renegotiation or a certificate may be asked for from the event-loop
+ * face too.  There nothing is repeated by the caller: what is asked for is queued
+ * behind what has not left yet, and said to be done. */
 #include "conn.h"
 
 #include <errno.h>
@@ -61,6 +65,12 @@ static int drive(oi_conn *c, oi_work *work)
   return error;
 }
 
+/* Does this only ask for something that comes later? */
+static int asks(int what)
+{
+  return what == OI_RENEGOTIATE || what == OI_KEY_UPDATE || what == OI_ASK_CERTIFICATE;
+}
+
 /* Wait for the peer's close_notify.  SSL_shutdown would take data that come before
  * it for an error. */
 static int await_end(oi_conn *c, oi_work *work, size_t *done)
@@ -96,6 +106,13 @@ static int writing(oi_conn *c, oi_work *work, int what, char *data, size_t size,
   int error;
 
   error = drive(c, work);
+  if (what == OI_SHUTDOWN && (error == SSL_ERROR_ZERO_RETURN || oi_stranded(c))) {
+    oi_settle(c, work, SSL_ERROR_ZERO_RETURN);
+    *done = c->close_sent = 1;
+    return want(work, SSL_ERROR_NONE);
+  }
+  if (error == SSL_ERROR_WANT_READ && what == OI_RENEGOTIATE && !c->direct && !c->eof)
+    return want(work, SSL_ERROR_NONE); /* it is under way already */
   if (error != SSL_ERROR_NONE || c->callback_failed)
     return error;
   if (what == OI_HANDSHAKE && c->handshake_done && !SSL_renegotiate_pending(c->ssl) && !SSL_in_init(c->ssl))
@@ -113,7 +130,7 @@ static int one(oi_conn *c, oi_work *work, int what, char *data, size_t size, siz
   int error = what == OI_READ || what == OI_PEEK ? reading(c, work, what, data, size, done)
                                                  : writing(c, work, what, data, size, done);
 
-  if (what != OI_RENEGOTIATE && what != OI_KEY_UPDATE && what != OI_ASK_CERTIFICATE)
+  if (!asks(what))
     oi_settle(c, work, error);
   return error;
 }
@@ -124,7 +141,7 @@ static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size,
   int error, reads = what == OI_READ || what == OI_PEEK, sound = !c->sys_errno;
 
   *done = 0;
-  if (!flushed(c) && !reads)
+  if (!flushed(c) && !reads && c->direct)
     return want(work, SSL_ERROR_WANT_WRITE);
   if ((what == OI_WRITE || what == OI_SHUTDOWN) && c->sys_errno)
     return transport_is_gone(c, work);
@@ -141,7 +158,7 @@ static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size,
     c->unsaid = OI_NOTHING;
   error = one(c, work, what, data, size, done);
   if (!flushed(c)) {
-    if (!reads && error == SSL_ERROR_NONE) {
+    if (!reads && error == SSL_ERROR_NONE && c->direct) {
       c->unsaid = what;
       c->unsaid_done = *done;
       *done = 0;
@@ -168,7 +185,7 @@ int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
   if (c->busy)
     return (int64_t)OI_BUSY << 32;
   c->busy = 1;
-  c->direct = 1;
+  c->direct = c->direct || !c->handshake_done || !asks(what);
   c->callback_failed = c->failed = 0;
   oi_out_lend(c, work);
   error = attempt(c, work, what, data, size, &done);

@@ -199,6 +199,8 @@ int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size)
     }
     taken += done;
   }
+  if (oi_stranded(c))
+    taken = size;
   return finish(c, taken, 0, noteworthy(c, was_done, was_ended));
 }
 
@@ -238,5 +240,7 @@ int64_t oi_event_close(oi_conn *c, oi_work *work)
     if (oi_perform(c, work, OI_SHUTDOWN, NULL, 0, &done) != SSL_ERROR_NONE)
       c->close_sent = (SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN) != 0;
   }
+  if (oi_stranded(c))
+    c->close_sent = 1;
   return finish(c, c->close_sent, 0, noteworthy(c, c->handshake_done, was_ended));
 }
