@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import os
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +26,7 @@ from ._translate import (
     path_bytes,
     translated,
 )
+from ._util import UNSPECIFIED
 from ._util import exception_from_error_queue as _exception_from_error_queue
 from ._util import ffi as _ffi
 from ._util import lib as _lib
@@ -160,10 +163,17 @@ class X509Extension(_BaseX509Extension):
         for given, name in ((issuer, "issuer"), (subject, "subject")):
             if given is not None:
                 need(given, _BaseX509, f"{name} must be an X509 instance")
+        if type_name in (b"proxyCertInfo", "proxyCertInfo"):
+            raise Error([("X509 V3 routines", "", "no config database")])  # which pyOpenSSL never had
         try:
             super().__init__(type_name, critical, value, subject, issuer)
         except Error as error:
             raise as_theirs(error) from None
+
+    def get_short_name(self) -> bytes:
+        """OpenSSL's short name, ``b"UNDEF"`` if it has none."""
+        name: bytes = super().get_short_name()
+        return b"UNDEF" if name.replace(b".", b"").isdigit() else name
 
 
 X509ExtensionType = X509Extension
@@ -213,9 +223,12 @@ class X509(_BaseX509):
 
     def get_signature_algorithm(self) -> bytes:
         """How it is signed, in OpenSSL's words; a ValueError if it has none for that."""
-        name: bytes = translated(_BaseX509.get_signature_algorithm)(self)
-        if _lib.OBJ_txt2nid(name) == _lib.NID_undef:
+        kind = _ffi.new("const ASN1_OBJECT **")
+        _lib.X509_ALGOR_get0(kind, _ffi.NULL, _ffi.NULL, _lib.X509_get0_tbs_sigalg(self._x509))
+        number = _lib.OBJ_obj2nid(kind[0])
+        if number == _lib.NID_undef:
             raise ValueError("Undefined signature algorithm")
+        name: bytes = _ffi.string(_lib.OBJ_nid2ln(number))
         return name
 
     def set_serial_number(self, serial: int) -> None:
@@ -267,7 +280,7 @@ class X509Store(_BaseX509Store):
         if not isinstance(crl, _BaseCRL):
             if not hasattr(crl, "public_bytes"):
                 raise TypeError("CRL must be of type cryptography.x509.CertificateRevocationList")
-            crl = CRL.from_cryptography(crl)
+            crl = _BaseCRL.from_cryptography(crl)
         translated(_BaseX509Store.add_crl)(self, crl)
 
     def load_locations(self, cafile: Any, capath: Any = None) -> None:
@@ -309,10 +322,34 @@ class X509StoreContext(_BaseX509StoreContext):
 class Revoked(_BaseRevoked):
     """An entry of a revocation list."""
 
+    def set_serial(self, hex_str: bytes) -> None:
+        """The serial number: the hex digits that *hex_str* begins with."""
+        digits = re.match(rb"-?[0-9A-Fa-f]+", need(hex_str, bytes, "hex_str must be a byte string"))
+        if digits is None:
+            raise ValueError("bad hex string")
+        translated(_BaseRevoked.set_serial)(self, digits[0])
+
+    def set_reason(self, reason: bytes | None) -> None:
+        """Why: one of :meth:`all_reasons`, or ``None``."""
+        if reason is not None:
+            need(reason, bytes, "reason must be None or a byte string")
+        translated(_BaseRevoked.set_reason)(self, reason)
+
 
 @in_place_of(_ours.CRL)
 class CRL(_BaseCRL):
     """A revocation list."""
+
+    def export(
+        self, cert: Any, key: Any, type: int = FILETYPE_PEM, days: int = 100, digest: Any = UNSPECIFIED
+    ) -> bytes:
+        """Date, sign and dump it."""
+        need(cert, _BaseX509, "cert must be an X509 instance")
+        need(key, _BasePKey, "key must be a PKey instance")
+        need(type, int, "type must be an integer")
+        if digest is UNSPECIFIED:
+            raise TypeError("digest must be provided")
+        return translated(_BaseCRL.export)(self, cert, key, _type(type, text=True), days, digest)
 
 
 @in_place_of(_ours.PKCS7)
@@ -323,6 +360,13 @@ class PKCS7(_BasePKCS7):
 @in_place_of(_ours.PKCS12)
 class PKCS12(_BasePKCS12):
     """A PKCS#12 file."""
+
+    def export(self, passphrase: Any = None, iter: int | None = None, maciter: int | None = None) -> bytes:
+        """The file, encrypted and authenticated as this project does it; fewer rounds are for the asking."""
+        word = bytes_of_text("passphrase", passphrase)
+        rounds = {"iter": iter, "maciter": maciter}
+        chosen = {name: number for name, number in rounds.items() if number}
+        return translated(_BasePKCS12.export)(self, word, **chosen)
 
 
 @in_place_of(_ours.NetscapeSPKI)
@@ -423,6 +467,8 @@ def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any =
     need(pkey, _BasePKey, "pkey must be a PKey")
     if cipher is not None and passphrase is None:
         raise TypeError("if a value is given for cipher one must also be given for passphrase")
+    if cipher is not None and not _lib.EVP_get_cipherbyname(os.fsencode(cipher)):
+        raise ValueError("Invalid cipher name")
     helper = _PassphraseHelper(type, passphrase)
     if type == FILETYPE_TEXT and pkey.type() != TYPE_RSA:
         raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
@@ -540,3 +586,38 @@ def get_elliptic_curve(name: str) -> _EllipticCurve:
         if curve.name == name:
             return curve
     raise ValueError("unknown curve name", name)
+
+
+# What the later releases have taken away: the last ones that had it said so when it was asked for.
+_REMOVED = {
+    name: globals().pop(name)
+    for name in (
+        "CRL",
+        "NetscapeSPKI",
+        "PKCS12",
+        "PKCS7",
+        "Revoked",
+        "X509Extension",
+        "X509Req",
+        "dump_certificate_request",
+        "dump_crl",
+        "load_certificate_request",
+        "load_crl",
+        "load_pkcs12",
+        "load_pkcs7_data",
+        "sign",
+        "verify",
+    )
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _REMOVED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    said = f"{name} has been removed from pyOpenSSL; openssl_iface has it for programs that need it still"
+    warnings.warn(said, DeprecationWarning, stacklevel=2)
+    return _REMOVED[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_REMOVED})
