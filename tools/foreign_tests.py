@@ -22,6 +22,7 @@ Skipped tests neither pass nor fail.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import os
 import re
@@ -31,6 +32,7 @@ import sys
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,7 @@ TRIAL = {
     "ERROR": FAILED,
     "SUCCESS!?!": FAILED,
 }
+LIBRARIES = Path(os.environ.get("FAKETIME_LIBRARIES", "/usr/lib"))
 SERIES = ("1.1.1", "3.0", "3.5", "3.6", "4.0")
 
 
@@ -88,7 +91,7 @@ def fetch(requirement: str) -> Path:
 
 def pretended(date: str) -> dict[str, str]:
     """What makes a process believe that it is *date* (libfaketime; the clock goes on from there)."""
-    for library in sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")):
+    for library in sorted(LIBRARIES.glob("*/faketime/libfaketimeMT.so.1")):
         return {
             "LD_PRELOAD": str(library),
             "FAKETIME": f"@{date} 12:00:00",
@@ -215,6 +218,9 @@ def main() -> int:
     )
     parser.add_argument("--runner", choices=("pytest", "trial"), default="pytest")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="the day on which the tests believe to run")
+    parser.add_argument(
+        "--old-policy", action="store_true", help="allow the keys and ciphers that were good enough once"
+    )
     parser.add_argument("--plain", action="store_true", help="without the drop-in: on what is installed")
     own: list[str] = sys.argv[1:]
     more: list[str] = []
@@ -231,10 +237,29 @@ def main() -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    more = list(arguments.more)
     variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     if arguments.date:
         variables.update(pretended(arguments.date))
+    with contextlib.ExitStack() as stack:
+        if arguments.old_policy:
+            variables["OPENSSL_CONF"] = stack.enter_context(old_policy())
+        return run_with(arguments, variables)
+
+
+@contextlib.contextmanager
+def old_policy() -> Iterator[str]:
+    """The path of a configuration for OpenSSL that forbids nothing."""
+    with tempfile.NamedTemporaryFile("w", suffix=".cnf") as file:
+        file.write(
+            "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = tls\n"
+            "[tls]\nCipherString = DEFAULT:@SECLEVEL=0\nMinProtocol = TLSv1\n"
+        )
+        file.flush()
+        yield file.name
+
+
+def run_with(arguments: argparse.Namespace, variables: dict[str, str]) -> int:
+    more = list(arguments.more)
     expected = read_expected(arguments.expect) if arguments.expect and arguments.expect.is_file() else []
     runner = run_pytest if arguments.runner == "pytest" else run_trial
     if "==" in arguments.what:
