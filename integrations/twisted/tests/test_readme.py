@@ -15,19 +15,22 @@ README = Path(__file__).resolve().parents[3] / "README.md"
 PATIENCE = 60
 
 
+def example(name: str, language: str) -> str:
+    found = re.search(rf"<!-- example: {name} -->\n```{language}\n(.*?)```", README.read_text(), re.S)
+    assert found, f"the README has no example {name!r}"
+    return found[1]
+
+
 def program(name: str, port: str) -> list[str]:
     """The command that runs the example called *name* with another port."""
-    found = re.search(rf"<!-- example: {name} -->\n```python\n(.*?)```", README.read_text(), re.S)
-    assert found, f"the README has no example {name!r}"
-    assert "8443" in found[1]
-    return [sys.executable, "-c", found[1].replace("8443", port)]
+    text = example(name, "python")
+    assert "8443" in text
+    return [sys.executable, "-c", text.replace("8443", port)]
 
 
 def test_server_and_client(tmp_path: Path) -> None:
-    good = PKI("localhost").good
-    (tmp_path / "cert.pem").write_bytes(good.chain_pem)
-    (tmp_path / "key.pem").write_bytes(good.key_pem)
-    (tmp_path / "ca.pem").write_bytes(good.root_pem)
+    script = example("certificate", "sh")
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, capture_output=True, check=True, timeout=PATIENCE)
     with subprocess.Popen(program("server", "0"), cwd=tmp_path, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
