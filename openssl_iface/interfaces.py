@@ -885,8 +885,9 @@ class IContext(Interface):
         """Choose among what the client offers.
 
         :param callback: a callable with ``(connection, list of bytes)``; it returns one of the
-            list, or ``NO_OVERLAPPING_PROTOCOLS`` to go on without ALPN.  Called at most once in a
-            handshake, on the server, also on resumption.
+            list, or ``NO_OVERLAPPING_PROTOCOLS`` to go on without ALPN, or ``b""`` to refuse the
+            connection (RFC 7301, section 3.2).  Called at most once in a handshake, on the server,
+            also on resumption.
         """
 
     def set_tlsext_servername_callback(callback):

@@ -25,6 +25,8 @@ from .x509 import X509
 
 RAISED: int = lib.OI_RAISED
 GO_ON, REFUSE, AGAIN, NONE = 1, 0, -1, -2
+# No place in a list of ALPN protocols, which has 65,535 bytes at most: the handshake is refused.
+NO_PROTOCOL = 65536
 
 
 class Hooks:
@@ -106,6 +108,8 @@ def _alpn(handle: Any, offered: Any, size: int) -> int:
         return NONE
     if not isinstance(chosen, bytes):
         raise TypeError(f"ALPN callback: bytes expected, not {type(chosen).__name__}")
+    if not chosen:
+        return NO_PROTOCOL
     if chosen not in places:
         raise ValueError(f"ALPN callback: {chosen!r} is not among what the client offers: {list(places)}")
     return places[chosen]

@@ -179,6 +179,15 @@ class TestArguments:
         tls.exchange(*both, sound=True)
         assert [one.get_alpn_proto_negotiated() for one in both] == [b"", b""]
 
+    def test_alpn_refused(self, tls, version):
+        server, client = tls.contexts(version)
+        client.set_alpn_protos([b"two"])
+        server.set_alpn_select_callback(lambda *_: b"")
+        end, other = tls.exchange(*tls.connections(server, client))
+        assert type(end.error) is Error
+        assert "no application protocol" in str(end.error)
+        assert other.error.alert == 120
+
     @pytest.mark.parametrize(("answer", "kind"), [("two", TypeError), (None, TypeError), (b"x", ValueError)])
     def test_alpn_answers_that_are_none(self, tls, version, answer, kind):
         server, client = tls.contexts(version)
