@@ -35,6 +35,18 @@ PEERS: dict[str, Peer] = {
         ("--tls", "pyopenssl"),
         works=("echo", "sink", "source", "web"),
     ),
+    "dropin": Peer(
+        "Twisted, drop-in",
+        "twisted_server.py",
+        ("--tls", "dropin"),
+        works=("echo", "sink", "source", "web"),
+    ),
+    "accelerated": Peer(
+        "Twisted, accelerated",
+        "twisted_server.py",
+        ("--tls", "accelerated"),
+        works=("echo", "sink", "source", "web"),
+    ),
     "asyncio": Peer("asyncio, ssl", "asyncio_server.py", ("--loop", "asyncio")),
     "uvloop": Peer("uvloop, ssl", "asyncio_server.py", ("--loop", "uvloop")),
     "trio": Peer("trio, ssl", "trio_server.py"),

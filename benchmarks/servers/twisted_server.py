@@ -1,10 +1,17 @@
-"""Twisted: with our TLS, with pyOpenSSL (its own ``listenSSL``), or over plain TCP."""
+"""Twisted: with our TLS, with its own on pyOpenSSL or on the drop-in, or over plain TCP."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from common import BACKLOG, BURST, PATTERN, Counter, announce, options
+
+if not {"dropin", "accelerated"}.isdisjoint(sys.argv):
+    import openssl_iface
+
+    openssl_iface.install_as_OpenSSL()  # before Twisted imports OpenSSL
+
 from twisted.internet import reactor, stdio
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Factory, Protocol
@@ -107,14 +114,25 @@ def listen_pyopenssl(factory: Any, given: Any) -> tuple[Any, str]:
     return port, f"pyOpenSSL {OpenSSL.__version__}, {SSL.SSLeay_version(0).decode()}"
 
 
+def listen_dropin(factory: Any, given: Any) -> tuple[Any, str]:
+    if given.tls == "accelerated":
+        from openssl_iface_twisted import accelerate
+
+        accelerate()
+    port, library = listen_pyopenssl(factory, given)
+    return port, library.replace("pyOpenSSL", f"{given.tls}, as pyOpenSSL")
+
+
 def main() -> None:
-    given = options(tls="ours, pyopenssl or none")
+    given = options(tls="ours, dropin, accelerated, pyopenssl or none")
     factory = factory_for(given.work)
     factory.noisy = False
     if given.tls == "ours":
         port, library = listen_ours(factory, given)
     elif given.tls == "pyopenssl":
         port, library = listen_pyopenssl(factory, given)
+    elif given.tls in ("dropin", "accelerated"):
+        port, library = listen_dropin(factory, given)
     else:
         port, library = loop.listenTCP(0, factory, BACKLOG, "127.0.0.1"), "plain TCP"
     stdio.StandardIO(Input())

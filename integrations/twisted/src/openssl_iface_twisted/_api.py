@@ -14,6 +14,7 @@ from .endpoints import TLSClientEndpoint, TLSServerEndpoint, wrapClientTLS, wrap
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost
 from .interfaces import IOpenSSLTransport
 from .protocol import TLSProtocol, TLSWrapperFactory, startTLS
+from .stock import accelerate
 from .transport import connectSSL, listenSSL
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "TimedOutConnectionLost",
     "TruncatedConnectionLost",
     "VerifyingClientContextFactory",
+    "accelerate",
     "clientContextFactory",
     "connectSSL",
     "listenSSL",

@@ -1,0 +1,493 @@
+"""Twisted's own TLS layer, accelerated: ``test_stock.py`` runs these cases with the drop-in in force.
+
+What is asserted holds for stock Twisted too, but for the gears of a lane.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import random
+import socket
+import sys
+from functools import cache
+from typing import Any
+
+from OpenSSL import SSL
+from OpenSSL.crypto import FILETYPE_PEM, load_certificate, load_privatekey
+from twisted.internet import endpoints, reactor, ssl
+from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IHandshakeListener
+from twisted.internet.protocol import ClientFactory, Factory, Protocol
+from twisted.internet.task import deferLater
+from twisted.protocols import tls
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+from openssl_iface.testing.pki import Authority
+from openssl_iface_twisted import accelerate
+
+loop: Any = reactor
+BIG = random.Random(1).randbytes(6_000_000)
+
+
+@cache
+def contexts() -> tuple[Any, Any]:
+    """Twisted's own options, for a server and for a client that verifies it."""
+    authority = Authority("CA")
+    identity = authority.issue("localhost")
+    server = ssl.CertificateOptions(
+        privateKey=load_privatekey(FILETYPE_PEM, identity.key_pem),
+        certificate=load_certificate(FILETYPE_PEM, identity.chain_pem),
+        acceptableProtocols=[b"one", b"two"],
+    )
+    trust = ssl.trustRootFromCertificates([ssl.Certificate.loadPEM(authority.pem)])
+    return server, ssl.optionsForClientTLS("localhost", trust, acceptableProtocols=[b"two"])
+
+
+@implementer(IHandshakeListener)
+class Peer(Protocol):
+    """Records, and does what its reactions say."""
+
+    def __init__(self, **reactions: Any) -> None:
+        self.reactions = reactions
+        self.data = bytearray()
+        self.events: list[str] = []
+        self.reason: Any = None
+        self.lost: Deferred[Any] = Deferred()
+        self.ready: Deferred[Any] = Deferred()
+        self.waiting: list[tuple[int, Deferred[Any]]] = []
+
+    def tell(self, event: str) -> None:
+        if not self.events or self.events[-1] != event:
+            self.events.append(event)
+        if event in self.reactions:
+            self.reactions[event](self)
+
+    def connectionMade(self) -> None:
+        self.tell("made")
+
+    def handshakeCompleted(self) -> None:
+        self.tell("handshake")
+        loop.callLater(0, self.ready.callback, self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.data += data
+        self.tell("data")
+        for size, waiter in list(self.waiting):
+            if len(self.data) >= size:
+                self.waiting.remove((size, waiter))
+                waiter.callback(None)
+
+    def received(self, size: int) -> Deferred[Any]:
+        """Fires when that many bytes are here."""
+        waiter: Deferred[Any] = Deferred()
+        self.waiting.append((size, waiter))
+        if len(self.data) >= size:
+            self.waiting.pop()
+            waiter.callback(None)
+        return waiter
+
+    def connectionLost(self, reason: Any = None) -> None:
+        self.reason = reason
+        self.tell("lost")
+        self.lost.callback(None)
+
+    @property
+    def lane(self) -> Any:
+        started = not isinstance(self.transport, tls.TLSMemoryBIOProtocol)  # by startTLS
+        return (self.transport.protocol if started else self.transport).__dict__.get("_lane")
+
+
+class Once(ClientFactory):
+    noisy = False
+
+    def __init__(self, protocol: Any) -> None:
+        self.given = protocol
+
+    def buildProtocol(self, addr: Any) -> Any:
+        return self.given
+
+
+class Case(TestCase):
+    timeout = 60
+
+    def setUp(self) -> None:
+        self.undo = accelerate()
+        self.addCleanup(self.undo)
+
+    def connect(self, server: Peer, client: Peer) -> Deferred[Any]:
+        """A pair over ``listenSSL`` and ``connectSSL``, past their handshake."""
+        port = loop.listenSSL(0, Once(server), contexts()[0], interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        loop.connectSSL("127.0.0.1", port.getHost().port, Once(client), contexts()[1])
+        self.addCleanup(self.end, server, client)
+        return gatherResults([server.ready, client.ready])
+
+    def end(self, *peers: Peer) -> Deferred[Any]:
+        for peer in peers:
+            if peer.reason is None and peer.transport is not None:
+                peer.transport.abortConnection()
+        return gatherResults([peer.lost for peer in peers if peer.transport is not None])
+
+
+def echo(peer: Peer) -> None:
+    peer.transport.write(bytes(peer.data))
+    peer.data.clear()
+
+
+class Established(Case):
+    @inlineCallbacks
+    def test_echo_goes_with_one_call_each_way(self):
+        server, client = Peer(data=echo), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"warm")
+        yield client.received(4)
+        self.assertTrue(server.lane.direct)
+        self.assertTrue(client.lane.direct)
+        calls: list[str] = []
+
+        def profile(frame: Any, event: str, function: Any) -> None:
+            name = getattr(function, "__name__", "")
+            if event == "c_call" and name.startswith(("oi_event", "oi_take", "oi_operate", "SSL_", "BIO_")):
+                calls.append(name)
+
+        sys.setprofile(profile)
+        try:
+            for turn in range(10):
+                client.transport.write(b"x" * 100)
+                yield client.received(4 + (turn + 1) * 100)
+        finally:
+            sys.setprofile(None)
+        self.assertEqual(calls.count("oi_event_write"), 20)
+        self.assertEqual(set(calls), {"oi_event_read", "oi_event_write"})
+        self.assertIn(calls.count("oi_event_read"), (20, 21))  # a session ticket may come by itself
+
+    @inlineCallbacks
+    def test_large_amounts_arrive_whole_and_in_order(self):
+        """The kernel's buffers fill, also while the peer does not read; small writes come in between."""
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.pauseProducing()
+        sizes = random.Random(2)
+        sent = hashlib.sha256()
+        total = 0
+        while total < len(BIG):
+            size = sizes.choice((1, 100, 5000, 40_000, 300_000))
+            sent.update(BIG[total : total + size])
+            server.transport.write(BIG[total : total + size])
+            total += size
+            if sizes.random() < 0.2:
+                yield deferLater(loop, 0)
+        total = min(total, len(BIG))
+        self.assertFalse(server.lane.direct)
+        client.transport.resumeProducing()
+        yield client.received(total)
+        self.assertEqual(hashlib.sha256(client.data).digest(), sent.digest())
+        server.transport.write(b"again")
+        yield client.received(total + 5)
+        self.assertTrue(server.lane.direct)
+
+    @inlineCallbacks
+    def test_both_ways_at_once(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        for peer in (server, client):
+            for at in range(0, len(BIG), 60_000):
+                peer.transport.write(BIG[at : at + 60_000])
+        yield gatherResults([server.received(len(BIG)), client.received(len(BIG))])
+        self.assertEqual(server.data, BIG)
+        self.assertEqual(client.data, BIG)
+
+    @inlineCallbacks
+    def test_closing_sends_everything_first(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        server.transport.write(BIG)
+        server.transport.write(b"the end")
+        server.transport.loseConnection()
+        server.transport.write(b"not this")
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(client.data, BIG + b"the end")
+        for peer in (server, client):
+            self.assertIsInstance(peer.reason.value, ConnectionDone)
+
+    @inlineCallbacks
+    def test_closing_in_the_midst_of_an_event(self):
+        server = Peer(data=lambda peer: (peer.transport.write(b"bye"), peer.transport.loseConnection()))
+        client = Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"hello")
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(client.data, b"bye")
+        self.assertIsInstance(client.reason.value, ConnectionDone)
+        self.assertEqual(client.events, ["made", "handshake", "data", "lost"])
+
+    @inlineCallbacks
+    def test_the_end_of_the_transport_is_not_a_clean_end(self):
+        """An end without close_notify, and a reset."""
+        for way in ("shutdown", "reset"):
+            server, client = Peer(), Peer()
+            yield self.connect(server, client)
+            client.transport.write(b"last words")
+            yield server.received(10)
+            below = client.transport.transport
+            if way == "shutdown":
+                below.socket.shutdown(socket.SHUT_WR)
+            else:
+                below.abortConnection()
+            yield server.lost
+            self.assertIsInstance(server.reason.value, ConnectionLost, way)
+            yield self.end(client)
+
+    @inlineCallbacks
+    def test_a_peer_that_is_gone_while_we_write(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.transport.abortConnection()
+        server.transport.pauseProducing()  # so that only writing can tell
+        for _ in range(200):
+            if server.reason is not None:
+                break
+            server.transport.write(b"x" * 50_000)
+            yield deferLater(loop, 0.005)
+        yield server.lost
+        self.assertIsInstance(server.reason.value, ConnectionLost)
+
+    @inlineCallbacks
+    def test_a_broken_record_ends_the_connection(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.transport.socket.send(b"\x17\x03\x03\x00\x20" + bytes(32))
+        yield server.lost
+        self.assertIsInstance(server.reason.value, SSL.Error)
+        self.assertTrue(server.reason.value.args[0][0][2])
+
+    @inlineCallbacks
+    def test_what_the_protocol_raises_ends_its_connection(self):
+        server, client = Peer(data=lambda _: 1 / 0), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"x")
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    @inlineCallbacks
+    def test_pausing(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.pauseProducing()
+        server.transport.write(b"x" * 1000)
+        yield deferLater(loop, 0.05)
+        self.assertEqual(client.data, b"")
+        client.transport.resumeProducing()
+        yield client.received(1000)
+
+    @inlineCallbacks
+    def test_what_is_known_of_the_connection(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        self.assertEqual(client.transport.negotiatedProtocol, b"two")
+        self.assertEqual(server.transport.negotiatedProtocol, b"two")
+        certificate = client.transport.getPeerCertificate()
+        self.assertEqual(certificate.get_subject().CN, "localhost")
+        self.assertIsInstance(client.transport.getHandle(), SSL.Connection)
+        self.assertEqual(ssl.Certificate.peerFromTransport(client.transport).getSubject().CN, b"localhost")
+
+    @inlineCallbacks
+    def test_nothing_is_left_for_the_collector(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"x")
+        yield server.received(1)
+        gc.collect()
+        gc.disable()
+        try:
+            client.transport.loseConnection()
+            yield gatherResults([server.lost, client.lost])
+            server.transport = client.transport = None
+            yield deferLater(loop, 0.01)
+            left = [one for one in gc.get_objects() if type(one).__name__ == "Lane"]
+        finally:
+            gc.enable()
+        self.assertEqual(left, [])
+
+    @inlineCallbacks
+    def test_a_renegotiation_holds_writes_up(self):
+        """TLS 1.2: what is written meanwhile follows, and closing waits for it."""
+        server, client = Peer(), Peer()
+        own = contexts()[0].getContext()
+        own.set_max_proto_version(SSL.TLS1_2_VERSION)
+        self.addCleanup(own.set_max_proto_version, 0)
+        yield self.connect(server, client)
+        handle = server.transport.getHandle()
+        self.assertEqual(handle.get_protocol_version_name(), "TLSv1.2")
+        with contextlib.suppress(SSL.Error):  # Twisted's contexts may refuse to renegotiate
+            handle.renegotiate()
+        server.transport.write(BIG)
+        server.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(client.data, BIG)
+
+
+class Producer:
+    """Push or pull: BIG in blocks."""
+
+    def __init__(self, consumer: Any, streaming: bool) -> None:
+        self.consumer, self.streaming, self.at = consumer, streaming, 0
+        self.paused = True
+        self.pauses = 0
+        consumer.registerProducer(self, streaming)
+        if streaming:
+            self.resumeProducing()
+
+    def resumeProducing(self) -> None:
+        if not self.streaming:
+            self.block()
+        elif self.paused:
+            self.paused = False
+            self.pour()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+        self.pauses += 1
+
+    def stopProducing(self) -> None:
+        self.paused = True
+        self.at = len(BIG)
+
+    def pour(self) -> None:
+        while not self.paused and self.at < len(BIG):
+            self.block()
+
+    def block(self) -> None:
+        if self.at < len(BIG):
+            self.consumer.write(BIG[self.at : self.at + 50_000])
+            self.at += 50_000
+            if self.at >= len(BIG):
+                self.consumer.unregisterProducer()
+                self.consumer.loseConnection()
+
+
+class Producers(Case):
+    @inlineCallbacks
+    def produce(self, streaming: bool) -> Any:
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.pauseProducing()
+        producer = Producer(server.transport, streaming)
+        yield deferLater(loop, 0.05)
+        self.assertLess(producer.at, len(BIG))
+        client.transport.resumeProducing()
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(client.data, BIG)
+        return producer
+
+    @inlineCallbacks
+    def test_push(self):
+        producer = yield self.produce(True)
+        self.assertGreater(producer.pauses, 0)
+
+    def test_pull(self):
+        return self.produce(False)
+
+
+class OtherTransports(Case):
+    @inlineCallbacks
+    def test_startTLS(self):
+        def upgrade(context: Any, word: bytes) -> Any:
+            def react(peer: Peer) -> None:
+                if bytes(peer.data) == word:
+                    peer.data.clear()
+                    if word == b"go":
+                        peer.transport.write(b"ok")
+                    peer.transport.startTLS(context)
+                    peer.reactions.pop("data")
+                    peer.transport.write(b"inside")
+
+            return react
+
+        server = Peer(data=upgrade(contexts()[0], b"go"))
+        client = Peer(data=upgrade(contexts()[1], b"ok"), made=lambda peer: peer.transport.write(b"go"))
+        port = loop.listenTCP(0, Once(server), interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        loop.connectTCP("127.0.0.1", port.getHost().port, Once(client))
+        yield gatherResults([server.received(6), client.received(6)])
+        self.assertEqual((server.data, client.data), (b"inside", b"inside"))
+        server.transport.write(BIG)
+        yield client.received(6 + len(BIG))
+        self.assertEqual(client.data[6:], BIG)
+        self.assertIsNotNone(server.lane)
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+        self.assertIsInstance(server.reason.value, ConnectionDone)
+
+    @inlineCallbacks
+    def test_TLS_in_TLS_through_endpoints(self):
+        server, client = Peer(data=echo), Peer()
+        inner = tls.TLSMemoryBIOFactory(contexts()[0], False, Factory.forProtocol(lambda: server))
+        port = yield endpoints.TCP4ServerEndpoint(loop, 0, interface="127.0.0.1").listen(
+            tls.TLSMemoryBIOFactory(contexts()[0], False, inner)
+        )
+        self.addCleanup(port.stopListening)
+        below = endpoints.TCP4ClientEndpoint(loop, "127.0.0.1", port.getHost().port)
+        twice = endpoints.wrapClientTLS(contexts()[1], endpoints.wrapClientTLS(contexts()[1], below))
+        yield twice.connect(Factory.forProtocol(lambda: client))
+        yield gatherResults([server.ready, client.ready])
+        client.transport.write(b"through two")
+        yield client.received(11)
+        yield deferLater(loop, 0)
+        client.transport.write(b"again")
+        yield client.received(16)
+        self.assertFalse(client.lane.direct)
+        self.assertTrue(client.transport.transport.__dict__["_lane"].direct)
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+
+
+class Limits(Case):
+    @inlineCallbacks
+    def test_undoing_leaves_open_connections_open(self):
+        server, client = Peer(data=echo), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"before")
+        yield client.received(6)
+        self.undo()
+        self.undo()
+        self.assertNotIn("doRead", server.transport.transport.__dict__)
+        client.transport.write(BIG)
+        yield client.received(6 + len(BIG))
+        self.assertEqual(client.data, b"before" + BIG)
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+        self.assertIsInstance(server.reason.value, ConnectionDone)
+
+    def test_undoing_restores_every_method(self):
+        self.undo()
+        before = dict(vars(tls.TLSMemoryBIOProtocol))
+        undo = accelerate()
+        self.assertIs(undo, accelerate())
+        self.assertNotEqual(before, dict(vars(tls.TLSMemoryBIOProtocol)))
+        undo()
+        self.assertEqual(before, dict(vars(tls.TLSMemoryBIOProtocol)))
+
+    @inlineCallbacks
+    def test_who_overrides_something_keeps_it(self):
+        seen: list[int] = []
+
+        class Counting(tls.BufferingTLSTransport):
+            def dataReceived(self, bytes: bytes) -> None:  # noqa: A002
+                seen.append(len(bytes))
+                super().dataReceived(bytes)
+
+        self.patch(tls.TLSMemoryBIOFactory, "protocol", Counting)
+        server, client = Peer(data=echo), Peer()
+        yield self.connect(server, client)
+        count = len(seen)
+        client.transport.write(b"x" * 100)
+        yield client.received(100)
+        self.assertGreater(len(seen), count)
+        self.assertIsNone(client.lane)
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
