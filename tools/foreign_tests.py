@@ -24,6 +24,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import os
 import re
 import shutil
@@ -32,7 +33,7 @@ import sys
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +52,8 @@ TRIAL = {
     "SUCCESS!?!": FAILED,
 }
 LIBRARIES = Path(os.environ.get("FAKETIME_LIBRARIES", "/usr/lib"))
+# Twisted's trial with Twisted's own TLS layer accelerated.
+ACCELERATED = str(ROOT / "tools" / "accelerated_trial.py")
 SERIES = ("1.1.1", "3.0", "3.5", "3.6", "4.0")
 
 
@@ -125,10 +128,17 @@ def read_report(report: Path) -> dict[str, str]:
     return outcomes
 
 
-def run_trial(arguments: list[str], where: Path, variables: dict[str, str], plain: bool) -> dict[str, str]:
-    """Run Twisted's trial; the outcome of each test by its name."""
-    code = ["-m", "twisted.trial", "--reporter=verbose"]
-    command = [sys.executable, "-P", *([] if plain else DROPIN), *code, *arguments]
+def run_trial(
+    arguments: list[str],
+    where: Path,
+    variables: dict[str, str],
+    plain: bool,
+    start: Sequence[str] = ("-m", "twisted.trial"),
+) -> dict[str, str]:
+    """Run Twisted's trial, begun with *start*; the outcome of each test by its name."""
+    options = ["--reporter=bwverbose", *(one for one in arguments if one.startswith("-"))]
+    modules = [one for one in arguments if not one.startswith("-")]
+    command = [sys.executable, "-P", *([] if plain else DROPIN), *start, *options, *modules]
     outcomes: dict[str, str] = {}
     process = subprocess.Popen(
         command,
@@ -153,6 +163,13 @@ def run_trial(arguments: list[str], where: Path, variables: dict[str, str], plai
     if not outcomes:
         raise ToolError("trial has run nothing")
     return outcomes
+
+
+RUNNERS: dict[str, Callable[[list[str], Path, dict[str, str], bool], dict[str, str]]] = {
+    "pytest": run_pytest,
+    "trial": run_trial,
+    "accelerated-trial": functools.partial(run_trial, start=(ACCELERATED,)),
+}
 
 
 # -- judging -----------------------------------------------------------------------
@@ -216,7 +233,7 @@ def main() -> int:
     parser.add_argument(
         "--write", action="store_true", help="write the failures into FILE, for the reasons to be filled in"
     )
-    parser.add_argument("--runner", choices=("pytest", "trial"), default="pytest")
+    parser.add_argument("--runner", choices=tuple(RUNNERS), default="pytest")
     parser.add_argument("--date", metavar="YYYY-MM-DD", help="the day on which the tests believe to run")
     parser.add_argument(
         "--old-policy", action="store_true", help="allow the keys and ciphers that were good enough once"
@@ -261,7 +278,7 @@ def old_policy() -> Iterator[str]:
 def run_with(arguments: argparse.Namespace, variables: dict[str, str]) -> int:
     more = list(arguments.more)
     expected = read_expected(arguments.expect) if arguments.expect and arguments.expect.is_file() else []
-    runner = run_pytest if arguments.runner == "pytest" else run_trial
+    runner = RUNNERS[arguments.runner]
     if "==" in arguments.what:
         where = fetch(arguments.what)
         if not arguments.more_given:
