@@ -186,6 +186,33 @@ class Flow(TransportCase):
         self.runUntilLost(server, client)
         self.assertEqual(server.data, b"1" + b"2" * 50)
         self.assertEqual(queued, [0])
+        # Two records and close_notify; fifty more would be ten times that.
+        self.assertLess(server.wire, 51 + 6 * 60)
+
+    def test_writes_in_later_iterations_leave_too(self) -> None:
+        """Nothing else happens on the connection: each write arrives without another one after it."""
+        queued = []
+
+        def write(client: Recorder, count: int) -> None:
+            client.transport.write(b"%d" % count)
+            queued.append(client.transport.getHandle().queued)
+            client.transport.write(b"%d" % count)
+
+        def more(server: StdlibPeer) -> None:
+            # Long enough for the iteration in which the last one was written to be over.
+            count = len(server.data) // 2
+            if len(server.data) == 2 * count < 10:
+                self.reactor.callLater(0.01, write, client, count)
+            elif count == 5:
+                server.closeNotify()
+
+        server = StdlibPeer(self.stdlib(server=True), server=True).on("data", more)
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0.01, write, c, 0))
+        self.connect(self.listenPlain(Once(server)), Once(client))
+        client.lost.addCallback(lambda c: server.transport.loseConnection() or c)
+        self.runUntilLost(server, client)
+        self.assertEqual(server.data, b"0011223344")
+        self.assertEqual(queued, [0] * 5)
 
     def test_only_bytes_are_written(self) -> None:
         """Text is a TypeError; other buffers are taken as they are now."""

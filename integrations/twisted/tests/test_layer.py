@@ -13,6 +13,8 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from openssl_iface import SSL, errors
+from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import (
     AbortedConnectionLost,
     ServerContextFactory,
@@ -23,18 +25,25 @@ from openssl_iface_twisted import (
 )
 
 
+def contexts() -> tuple[Any, Any]:
+    return (
+        ServerContextFactory(pki() / "server-both.pem"),
+        VerifyingClientContextFactory("localhost", cafile=pki() / "ca.pem"),
+    )
+
+
 class Pair:
     """Two protocols with their TLS, between which bytes are carried by hand."""
 
-    def __init__(self, server: Recorder, client: Recorder, transports: Any = StringTransport) -> None:
+    def __init__(
+        self, server: Recorder, client: Recorder, transports: Any = StringTransport, factories: Any = None
+    ) -> None:
         self.clock = Clock()
-        contexts = (
-            ServerContextFactory(pki() / "server-both.pem"),
-            VerifyingClientContextFactory("localhost", cafile=pki() / "ca.pem"),
-        )
         self.tls = [
             TLSWrapperFactory(context, bool(number), Once(protocol), self.clock).buildProtocol(None)
-            for number, (context, protocol) in enumerate(zip(contexts, (server, client), strict=True))
+            for number, (context, protocol) in enumerate(
+                zip(factories or contexts(), (server, client), strict=True)
+            )
         ]
         self.below = [transports(), transports()]
         for tls, below in zip(self.tls, self.below, strict=True):
@@ -174,6 +183,117 @@ def test_handshake_timeout() -> None:
     pair.clock.advance(2)
     pair.tls[1].connectionLost(Failure(ConnectionLost()))
     assert client.reason.type is TimedOutConnectionLost
+
+
+def test_no_timeout_after_the_handshake() -> None:
+    """It was for the handshake: a connection may then be idle for ever."""
+    server, client = Recorder(), Recorder()
+    pair = Pair(server, client)
+    pair.settle()
+    pair.clock.advance(1000)
+    assert not pair.clock.getDelayedCalls()
+    client.transport.write(b"still here")
+    pair.settle()
+    assert server.data == b"still here"
+
+
+def test_resuming_delivers_later() -> None:
+    """Much has come in one piece: the rest of it is delivered from the reactor, never from inside."""
+    server = Recorder()
+    client = Recorder().on("data", lambda c: c.transport.pauseProducing())
+    pair = Pair(server, client)
+    pair.settle()
+    server.transport.write(b"r" * 300_000)
+    pair.clock.advance(0)
+    pair.carry(0)
+    for count in range(1, 5):
+        assert client.pieces == count
+        client.transport.resumeProducing()
+        assert client.pieces == count
+        pair.settle()
+    client.on("data", lambda c: None)
+    client.transport.resumeProducing()
+    pair.settle()
+    assert client.data == b"r" * 300_000
+
+
+def test_a_failure_waits_for_what_came_before_it() -> None:
+    """Who pauses is told of nothing meanwhile: first all of the data, then the reason."""
+    server = Recorder()
+    client = Recorder().on("data", lambda c: c.transport.pauseProducing())
+    pair = Pair(server, client)
+    pair.settle()
+    server.transport.write(b"f" * 300_000)
+    pair.clock.advance(0)
+    records = bytearray(pair.below[0].value())
+    pair.below[0].clear()
+    server.transport.write(b"spoilt")
+    pair.clock.advance(0)
+    spoilt = bytearray(pair.below[0].value())
+    spoilt[-1] ^= 1
+    pair.tls[1].dataReceived(bytes(records + spoilt))
+    pair.clock.advance(0)
+    assert not pair.below[1].disconnecting
+    while not pair.below[1].disconnecting:
+        pieces = client.pieces
+        client.transport.resumeProducing()
+        pair.clock.advance(0)
+        assert client.pieces > pieces or pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.data == b"f" * 300_000
+    assert client.reason.check(errors.Error), client.reason
+    assert not client.reason.check(ConnectionLost)
+
+
+def renegotiating(server: Recorder, client: Recorder) -> Pair:
+    """TLS 1.2: the client has paused, asks for new keys and writes, which has to wait for the server's answer."""
+    factories = contexts()
+    for factory in factories:
+        context = factory.getContext()
+        context.set_max_proto_version(ProtocolVersion.TLS1_2)
+        context.clear_options(SSL.OP_NO_RENEGOTIATION)
+        context.set_options(getattr(SSL, "OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+    pair = Pair(server, client, factories=factories)
+    pair.settle()
+    client.transport.pauseProducing()
+    client.transport.getHandle().renegotiate()
+    client.transport.write(b"with new keys")
+    client.transport.resumeHandshake()
+    return pair
+
+
+def test_a_renegotiation_while_paused() -> None:
+    """A write may wait for what the peer answers: to pause does not stop that; nothing is delivered."""
+    server, client = Recorder(), Recorder()
+    pair = renegotiating(server, client)
+    server.transport.write(b"before the answer")
+    pair.settle()
+    assert server.data == b"with new keys"
+    assert client.data == b""
+    assert pair.below[1].producerState == "paused"
+    client.transport.resumeProducing()
+    pair.settle()
+    assert client.data == b"before the answer"
+
+
+def test_what_is_held_meanwhile_is_bounded() -> None:
+    """A peer that sends and sends, and does not answer, is not read for ever."""
+    server, client = Recorder(), Recorder()
+    pair = renegotiating(server, client)
+    pair.clock.advance(0)
+    piece = b"m" * 30_000
+    for count in range(1, 100):
+        server.transport.write(piece)
+        pair.clock.advance(0)
+        pair.carry(0)
+        if pair.below[1].producerState == "paused":
+            break
+    assert pair.below[1].producerState == "paused"
+    assert 3 < count < 20
+    client.transport.resumeProducing()
+    pair.settle()
+    assert client.data == piece * count
+    assert server.data == b"with new keys"
 
 
 class Narrow(StringTransport):

@@ -182,10 +182,7 @@ class Wire(TransportCase):
             if server.reason is None and count:
                 engine = server.transport.getHandle()
                 if self.version == ProtocolVersion.TLS1_3:
-                    try:
-                        engine.key_update(True)
-                    except errors.WantWriteError:
-                        count += 1  # not in the middle of what is leaving
+                    engine.key_update(True)
                 elif count == 3:
                     engine.renegotiate()
                 server.transport.resumeHandshake()
@@ -206,6 +203,51 @@ class Wire(TransportCase):
         self.runPair(server, client, serverContext=context, clientContext=client_context)
         self.assertEqual(server.data, BLOB * 4)
         self.assertEqual(client.data, BLOB * 4)
+
+    def test_wake_ups_are_bounded(self) -> None:
+        """Much goes both ways with new keys in between: no more events than pieces, and none when all is said."""
+        if self.edge != "socket":
+            return
+        wakes = {"doRead": 0, "doWrite": 0}
+        size = 4 * len(BLOB)
+
+        def watch(protocol: Recorder) -> None:
+            for name in wakes:
+                setattr(protocol.transport, name, count(name, getattr(protocol.transport, name)))
+            protocol.transport.write(BLOB * 4)
+            if self.version == ProtocolVersion.TLS1_3:
+                for _ in range(20):
+                    protocol.transport.getHandle().key_update(True)
+                protocol.transport.resumeHandshake()
+
+        def count(name: str, real: Any) -> Any:
+            def counted() -> None:
+                wakes[name] += 1
+                real()
+
+            return counted
+
+        def done(_: Recorder) -> None:
+            if len(server.data) == len(client.data) == size:
+                self.reactor.callLater(0.02, idle, dict(wakes))
+
+        def idle(before: dict[str, int]) -> None:
+            # What was under way then (tickets, the last answers to key updates) has come.
+            self.reactor.callLater(0.1, over, dict(wakes))
+
+        def over(before: dict[str, int]) -> None:
+            quiet.append((before, dict(wakes)))
+            client.transport.loseConnection()
+
+        quiet: list[Any] = []
+        server = Recorder().on("handshake", watch).on("data", done)
+        client = Recorder().on("handshake", watch).on("data", done)
+        self.runPair(server, client)
+        self.assertEqual((bytes(server.data), bytes(client.data)), (BLOB * 4, BLOB * 4))
+        self.assertEqual(quiet[0][0], quiet[0][1])
+        # A wake-up brings at least a record or so; most bring much more.
+        self.assertLess(wakes["doRead"], 2 * size // 8192)
+        self.assertLess(wakes["doWrite"], 2 * size // 8192)
 
     def test_renegotiation_while_paused(self) -> None:
         """TLS 1.2: writing waits for the peer's answer, which is read although nothing may be delivered."""

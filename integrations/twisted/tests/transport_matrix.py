@@ -130,6 +130,7 @@ class StdlibPeer(Recorder):
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.tls = context.wrap_bio(self._incoming, self._outgoing, server, None if server else "localhost")
         self.shaken = False
+        self.wire = 0  # bytes that came after the handshake
         self.silent = False
         self.closed = False
 
@@ -138,6 +139,8 @@ class StdlibPeer(Recorder):
         self._pump()
 
     def dataReceived(self, data: bytes) -> None:
+        if self.shaken:
+            self.wire += len(data)
         self._incoming.write(data)
         self._pump()
 

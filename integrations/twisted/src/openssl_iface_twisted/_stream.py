@@ -68,7 +68,7 @@ from openssl_iface.values import Ending, ProtocolVersion
 
 from ._batch import Batch
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, Writing
-from .errors import AbortedConnectionLost, TimedOutConnectionLost, TruncatedConnectionLost, reason_for
+from .errors import TimedOutConnectionLost, reason_for
 
 __all__ = ["TLSStream", "unacknowledged"]
 
@@ -181,7 +181,7 @@ class TLSStream(Writing):
                 except Exception as error:
                     self._engineFailed(error)
                     return
-            elif self._paused or not (self._held or (engine.ended is not None and not self._endTold)):
+            elif self._paused or not (self._held or (engine.ended is Ending.CLEAN and not self._endTold)):
                 break
         self._collecting = OPEN
         self._update()
@@ -208,13 +208,13 @@ class TLSStream(Writing):
         if self._over:
             return
         engine = self._engine
-        ended = engine.ended
         if (
-            ended is not None
+            engine.ended is Ending.CLEAN  # any other end is an exception, which PROCEED brings
             and not self._endTold
-            and (self.disconnecting or not (self._held or self._paused or engine.wants & PROCEED))
+            and not engine.wants & PROCEED
+            and (self.disconnecting or not (self._held or self._paused))
         ):
-            self._peerEnded(ended)
+            self._peerEnded()
         if self._out:
             self._flushOut()
         if self.producer is not None:
@@ -349,14 +349,10 @@ class TLSStream(Writing):
         self._watchReading(False)
         self._later(self._finish, Failure(ConnectionDone()))
 
-    def _peerEnded(self, ended: Ending) -> None:
-        """The peer's side is closed, and all that it sent is delivered."""
+    def _peerEnded(self) -> None:
+        """The peer has said goodbye, and all that it sent is delivered."""
         self._endTold = True
         self._flowing = False
-        if ended is not Ending.CLEAN:
-            kind = TruncatedConnectionLost if ended is Ending.TRUNCATED else AbortedConnectionLost
-            self._finish(Failure(kind(-1, "Unexpected EOF")))
-            return
         if self.disconnecting:
             return
         user = self._user()
@@ -407,7 +403,8 @@ class TLSStream(Writing):
         """The engine has raised *error*: the connection is at its end, whatever else was due."""
         if self._over:
             return
-        if isinstance(error, AbortedError) and self._engine.ended is Ending.CLEAN and not self._lossy:
+        said = self._closing and not self._lossy
+        if isinstance(error, AbortedError) and self._engine.ended is Ending.CLEAN and said:
             # A reset after the peer's goodbye, in answer to ours: all was said.
             error = ConnectionDone()
         if not isinstance(error, (OpenSSLError, ConnectionDone)):

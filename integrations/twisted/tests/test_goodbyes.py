@@ -1,0 +1,173 @@
+"""Half a connection, and what becomes of it: who goes on writing, who goes away, who was still to write."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix
+from twisted.internet.error import ConnectionDone, ConnectionLost
+
+from openssl_iface import SSL
+from openssl_iface.errors import Error
+from openssl_iface.values import ProtocolVersion
+from openssl_iface_twisted import AbortedConnectionLost
+
+BLOB = os.urandom(1 << 20)
+
+
+class Idle:
+    """A push producer that has nothing to say yet, and counts what it is told."""
+
+    def __init__(self) -> None:
+        self.stopped = self.paused = self.resumed = 0
+
+    def pauseProducing(self) -> None:
+        self.paused += 1
+
+    def resumeProducing(self) -> None:
+        self.resumed += 1
+
+    def stopProducing(self) -> None:
+        self.stopped += 1
+
+
+class Goodbyes(TransportCase):
+    def test_half_a_connection_stays_open(self) -> None:
+        """Who was told readConnectionLost may write as long as it likes: TLS 1.3."""
+        if self.version != ProtocolVersion.TLS1_3:
+            return
+
+        def readLost(server: Recorder) -> None:
+            self.reactor.callLater(0.02, server.transport.write, b"later")
+            self.reactor.callLater(0.04, server.transport.write, BLOB)
+            self.reactor.callLater(0.06, server.transport.loseConnection)
+
+        server = Recorder(half_close=True).on("readLost", readLost)
+        client = Recorder(half_close=True).on("handshake", lambda c: c.transport.loseWriteConnection())
+        self.runPair(server, client)
+        self.assertEqual(client.data, b"later" + BLOB)
+        self.assertEqual(client.events, ["made", "handshake", "writeLost", "data", "readLost", "lost"])
+        self.assertIs(server.reason.type, ConnectionDone)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_loseWriteConnection_goes_on_receiving(self) -> None:
+        """It is not loseConnection: what the peer sends is delivered (TLS 1.3)."""
+        if self.version != ProtocolVersion.TLS1_3:
+            return
+        client = Recorder(half_close=True).on("handshake", lambda c: c.transport.loseWriteConnection())
+        client.on("writeLost", lambda c: server.transport.write(BLOB))
+        client.on("data", lambda c: len(c.data) == len(BLOB) and server.transport.loseConnection())
+        server = Recorder(half_close=True)
+        self.runPair(server, client)
+        self.assertEqual(client.data, BLOB)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def leaving(self, then: Any) -> tuple[Recorder, StdlibPeer]:
+        """A peer that says goodbye, and is gone with a reset before it is answered; *then* the server acts."""
+        server = Recorder(half_close=True)
+        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client.on("handshake", lambda c: c.closeNotify())
+        server.on("readLost", lambda s: client.transport.abortConnection())
+        client.on("lost", lambda c: self.reactor.callLater(0.02, then, server))
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        return server, client
+
+    def test_reset_after_both_goodbyes(self) -> None:
+        """All was said: that the answer to a goodbye was not waited for is no failure."""
+        if self.version != ProtocolVersion.TLS1_3 or self.edge != "socket":
+            return  # a transport of Twisted's that is lost says so at once
+        server, _ = self.leaving(lambda server: server.transport.loseConnection())
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_reset_while_answering_a_goodbye(self) -> None:
+        """Somebody who wrote on, to a peer that was gone, learns that it did not arrive."""
+        if self.version != ProtocolVersion.TLS1_3 or self.edge != "socket":
+            return
+
+        def write(server: Recorder) -> None:
+            if server.reason is None:
+                server.transport.write(b"an answer")
+                self.reactor.callLater(0.01, write, server)
+
+        server, _ = self.leaving(write)
+        self.assertIs(server.reason.type, AbortedConnectionLost)
+
+    def test_reset_before_everything_has_left(self) -> None:
+        """A goodbye has come and ours is queued behind much: a reset then is a loss."""
+        if self.version != ProtocolVersion.TLS1_3 or self.edge != "socket":
+            return
+
+        def readLost(server: Recorder) -> None:
+            server.transport.write(BLOB * 16)
+            server.transport.loseConnection()
+            self.reactor.callLater(0.05, client.transport.abortConnection)
+
+        server = Recorder(half_close=True).on("readLost", readLost)
+        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client.on("handshake", lambda c: (c.closeNotify(), c.transport.pauseProducing()))
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertIs(server.reason.type, AbortedConnectionLost)
+
+    def test_producer_of_a_connection_that_the_peer_closes(self) -> None:
+        """It is told to stop, once, although it was waiting for nothing."""
+        producer = Idle()
+        server = Recorder().on("handshake", lambda s: s.transport.registerProducer(producer, True))
+        client = Recorder().on(
+            "handshake", lambda c: self.reactor.callLater(0.02, c.transport.loseConnection)
+        )
+        self.runPair(server, client)
+        self.assertEqual((producer.stopped, producer.paused), (1, 0))
+        self.assertIs(server.reason.type, ConnectionDone)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_nothing_is_sent_by_who_leaves_at_once(self) -> None:
+        """loseConnection in connectionMade, with nothing written: not even a hello."""
+        server, client = Recorder(), Recorder().on("made", lambda c: c.transport.loseConnection())
+        self.connect(self.listenPlain(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(server.data, b"")
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_write_to_an_engine_that_has_failed(self) -> None:
+        """The reason is told, later and once: never from inside of the write."""
+        order: list[str] = []
+
+        def fail(client: Recorder) -> None:
+            client.transport.getHandle().event_detach()
+            client.transport.write(b"x")
+            client.transport.write(b"y")
+            order.append("written")
+
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0.02, fail, c))
+        client.on("lost", lambda c: order.append("lost"))
+        server = Recorder()
+        self.runPair(server, client)
+        self.assertEqual(order, ["written", "lost"])
+        self.assertIs(client.reason.type, Error)
+        self.assertIn("detached", str(client.reason.value))
+        self.assertTrue(server.reason.check(ConnectionLost), server.reason)
+
+    def test_goodbye_within_a_renegotiation(self) -> None:
+        """TLS 1.2: libssl can answer nothing then.  The connection ends at once, not by a timeout."""
+        if self.version != ProtocolVersion.TLS1_2:
+            return
+
+        def cross(client: Recorder) -> None:
+            client.transport.getHandle().renegotiate()
+            client.transport.resumeHandshake()
+            server.transport.loseConnection()
+
+        server = Recorder()
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0.02, cross, c))
+        contexts = self.serverContext(), self.clientContext()
+        for context in contexts:
+            context.getContext().clear_options(SSL.OP_NO_RENEGOTIATION)
+        self.runPair(server, client, serverContext=contexts[0], clientContext=contexts[1])
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertTrue(server.reason.check(ConnectionDone, ConnectionLost), server.reason)
+
+
+matrix(Goodbyes, globals())
