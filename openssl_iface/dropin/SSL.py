@@ -19,7 +19,6 @@ from .. import SSL as _ours
 from .. import values as _values
 from ..errors import AbortedError, CertificateVerificationError, OpenSSLError, TimedOutError, TruncatedError
 from ._translate import (
-    HAS_FUNCTIONS,
     adopt,
     as_theirs,
     backend,
@@ -167,16 +166,6 @@ def _verifying(callback: Callable[..., Any] | None) -> Callable[..., Any] | None
     return verify
 
 
-def _of_a_file(method: Callable[..., Any], *arguments: Any) -> None:
-    """Read a file; where there is nothing in it, the error is OpenSSL's."""
-    try:
-        translated(method)(*arguments)
-    except OpenSSLError as error:
-        if error.reasons and error.reasons[0][0] == "openssl_iface":
-            error.args = ([("PEM routines", "PEM_read_bio" if HAS_FUNCTIONS else "", "no start line")],)
-        raise
-
-
 @in_place_of(_ours.Session)
 class Session(_BaseSession):
     """A session that a connection may resume."""
@@ -255,7 +244,7 @@ class Context(_BaseContext):
 
     def load_client_ca(self, cafile: Any) -> None:
         """Name the certificates of a file as the authorities that clients are asked for."""
-        _of_a_file(_BaseContext.load_client_ca, self, bytes_of_text("cafile", cafile))
+        translated(_BaseContext.load_client_ca)(self, bytes_of_text("cafile", cafile))
 
     def set_client_ca_list(self, certificate_authorities: Any) -> None:
         """Name these authorities (X509Name) to clients."""

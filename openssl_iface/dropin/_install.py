@@ -78,9 +78,9 @@ class _Finder(importlib.abc.MetaPathFinder):
         if package != THEIRS:
             return None
         name = f"{OURS}{dot}{rest}"
-        # Only what pyOpenSSL has had: no other module of ours by another name.
+        # Only what pyOpenSSL has had: no other module of ours by another name, nor a second copy of it.
         if importlib.util.find_spec(name) is None or (rest.startswith("_") and rest != "_util"):
-            return None
+            raise ModuleNotFoundError(f"No module named {fullname!r}", name=fullname)
         return importlib.machinery.ModuleSpec(fullname, _Loader(name), is_package=not dot, origin=name)
 
     def find_distributions(self, context: Any) -> Iterable[importlib.metadata.Distribution]:

@@ -31,6 +31,8 @@ backend = get_backend()
 HAS_FUNCTIONS = backend.running.release < (3, 0, 0)
 # What the backend says of a code that OpenSSL has no words for.
 NUMBER = "error 0x"
+# How it says that a file has nothing of the kind in it; OpenSSL has another way.
+NO_START = " in it"
 
 # the backend's class -> the one here
 _classes: dict[type, type] = {}
@@ -52,6 +54,8 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
     found = error.reasons
     if not found and error.args and isinstance(error.args[0], str):
         return [("openssl_iface", "", error.args[0])]
+    if len(found) == 1 and found[0][0] == "openssl_iface" and found[0][2].endswith(NO_START):
+        return [("PEM routines", "get_name" if HAS_FUNCTIONS else "", "no start line")]
     return [
         (library, function if HAS_FUNCTIONS else "", "" if reason.startswith(NUMBER) else reason)
         for library, function, reason in found

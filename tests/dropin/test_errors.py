@@ -1,0 +1,263 @@
+"""What is raised has pyOpenSSL's classes, and its shape of ``args``."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openssl_iface.dropin import SSL, crypto
+from openssl_iface.testing.pki import PKI
+
+Pair = tuple[SSL.Connection, SSL.Connection]
+
+
+def contexts(pki: PKI) -> tuple[SSL.Context, SSL.Context]:
+    server = SSL.Context(SSL.TLS_METHOD)
+    server.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.certificate_pem))
+    server.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, pki.good.key_pem))
+    return server, SSL.Context(SSL.TLS_METHOD)
+
+
+def move(source: SSL.Connection, target: SSL.Connection) -> None:
+    while True:
+        try:
+            target.bio_write(source.bio_read(65536))
+        except SSL.WantReadError:
+            return
+
+
+def handshake(server: SSL.Connection, client: SSL.Connection) -> None:
+    for _ in range(5):
+        for one, other in ((client, server), (server, client)):
+            try:
+                one.do_handshake()
+            except SSL.WantReadError:
+                pass
+            finally:
+                move(one, other)
+
+
+@pytest.fixture
+def pair(pki: PKI) -> Pair:
+    ends = tuple(SSL.Connection(context, None) for context in contexts(pki))
+    ends[0].set_accept_state()
+    ends[1].set_connect_state()
+    handshake(*ends)
+    return ends
+
+
+def shape(error: BaseException) -> list[tuple[str, str, str]]:
+    """The list of an error, if it is one of triples of text."""
+    (found,) = error.args
+    assert found
+    assert type(found) is list
+    for triple in found:
+        assert [type(part) for part in triple] == [str, str, str]
+    return found
+
+
+def test_an_end_without_goodbye_is_exactly_this(pair: Pair) -> None:
+    _, client = pair
+    client.bio_shutdown()
+    with pytest.raises(SSL.SysCallError) as raised:
+        client.recv(1)
+    assert type(raised.value) is SSL.SysCallError
+    assert raised.value.args == (-1, "Unexpected EOF")
+
+
+def test_a_clean_end_has_no_arguments(pair: Pair) -> None:
+    server, client = pair
+    server.shutdown()
+    move(server, client)
+    with pytest.raises(SSL.ZeroReturnError) as raised:
+        client.recv(1)
+    assert raised.value.args == ()
+
+
+def test_errors_of_the_system_have_number_and_name() -> None:
+    one, other = socket.socketpair()
+    with one:
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), one)
+        connection.set_connect_state()
+        other.close()
+        with pytest.raises(SSL.SysCallError) as raised:
+            connection.do_handshake()
+    assert type(raised.value) is SSL.SysCallError
+    assert raised.value.args == (errno.EPIPE, "EPIPE")
+
+
+def test_a_refused_certificate_is_an_error_of_tls(pki: PKI) -> None:
+    server_context, client_context = contexts(pki)
+    client_context.set_verify(SSL.VERIFY_PEER)
+    server, client = SSL.Connection(server_context, None), SSL.Connection(client_context, None)
+    server.set_accept_state()
+    client.set_connect_state()
+    with pytest.raises(SSL.Error) as raised:
+        handshake(server, client)
+    assert type(raised.value) is SSL.Error
+    assert shape(raised.value)[-1][::2] == ("SSL routines", "certificate verify failed")
+    assert "certificate verify failed" in str(raised.value)
+
+
+def test_functions_are_named_only_where_openssl_does() -> None:
+    from openssl_iface import get_backend
+
+    with pytest.raises(crypto.Error) as raised:
+        crypto.load_certificate(crypto.FILETYPE_PEM, b"nothing")
+    library, function, reason = shape(raised.value)[0]
+    assert (library, reason) == ("PEM routines", "no start line")
+    assert bool(function) == (get_backend().running.release < (3,))
+
+
+def test_what_openssl_has_not_said_has_the_shape_too() -> None:
+    context = SSL.Context(SSL.TLS_METHOD)
+    for attempt in (
+        lambda: context.load_verify_locations(None),
+        context.check_privatekey,
+        lambda: context.set_tls13_ciphersuites(b"NO_SUCH"),
+    ):
+        with pytest.raises(SSL.Error) as raised:
+            attempt()
+        assert type(raised.value.args[0]) is list
+    with pytest.raises(SSL.Error) as raised:
+        SSL.Connection(context, None).renegotiate()
+    shape(raised.value)
+
+
+def test_check_privatekey_raises(pki: PKI) -> None:
+    server, client = contexts(pki)
+    assert server.check_privatekey() is None
+    with pytest.raises(SSL.Error):
+        client.check_privatekey()
+
+
+def test_nothing_is_left_in_the_queue() -> None:
+    from openssl_iface.dropin import _util
+
+    SSL._openssl_assert(True)
+    _util.lib.ERR_put_error(_util.lib.ERR_LIB_EVP, 0, 1112, b"", 10)
+    with pytest.raises(SSL.Error) as raised:
+        SSL._openssl_assert(False)
+    assert shape(raised.value)[0][2] == ""
+    with pytest.raises(SSL.Error, match=r"^$") as raised:
+        SSL._openssl_assert(False)
+    assert raised.value.args == ([],)
+
+
+def test_a_socket_with_a_timeout_is_a_non_blocking_one() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        one.settimeout(60)
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), one)
+        connection.set_connect_state()
+        with pytest.raises(SSL.WantReadError):
+            connection.do_handshake()
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda connection: connection.send("xy"),
+        lambda connection: connection.sendall("xy"),
+        lambda connection: connection.bio_write("xy"),
+        lambda connection: connection.get_context().set_cipher_list("DEFAULT"),
+        lambda connection: connection.get_context().set_session_id("xy"),
+    ],
+)
+def test_text_for_bytes_is_taken_with_a_warning(pair: Pair, call: Any) -> None:
+    with pytest.warns(DeprecationWarning, match="str for .* is no longer accepted, use bytes"):
+        call(pair[0])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: SSL.Context("3"),
+        lambda: SSL.Connection(object()),
+        lambda: SSL.Context(SSL.TLS_METHOD).set_options(None),
+        lambda: SSL.Context(SSL.TLS_METHOD).set_verify(None),
+        lambda: SSL.Context(SSL.TLS_METHOD).set_verify(0, "no callable"),
+        lambda: SSL.Context(SSL.TLS_METHOD).set_timeout(None),
+        lambda: SSL.Context(SSL.TLS_METHOD).use_certificate("x"),
+        lambda: SSL.Context(SSL.TLS_METHOD).use_privatekey("x"),
+        lambda: SSL.Connection(SSL.Context(SSL.TLS_METHOD), None).set_tlsext_host_name("text"),
+        lambda: SSL.Connection(SSL.Context(SSL.TLS_METHOD), None).set_tlsext_host_name(b"a\0b"),
+        lambda: crypto.X509().set_notBefore("20200101000000Z"),
+        lambda: crypto.PKey().generate_key(None, 2048),
+    ],
+)
+def test_wrong_types_are_type_errors(call: Any) -> None:
+    with pytest.raises(TypeError):
+        call()
+
+
+def test_removed_names_are_there_and_say_so() -> None:
+    for name in ("X509Req", "CRL", "Revoked", "PKCS12", "PKCS7", "NetscapeSPKI", "X509Extension", "sign"):
+        with pytest.warns(DeprecationWarning, match=f"{name} has been removed from pyOpenSSL"):
+            assert getattr(crypto, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert crypto.X509ReqType is not None
+        assert crypto.load_certificate
+
+
+def test_setters_work_on_a_used_context(pki: PKI, tmp_path: Path) -> None:
+    server, client = contexts(pki)
+    SSL.Connection(server, None)
+    before = server.set_options(0)
+    assert server.set_options(SSL.OP_NO_TICKET) == before | SSL.OP_NO_TICKET
+    assert server.set_options(0) == before | SSL.OP_NO_TICKET
+    server.set_cipher_list(b"ECDHE+AESGCM")
+    server.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    root = tmp_path / "root.pem"
+    root.write_bytes(pki.good.root_pem)
+    server.load_client_ca(bytes(root))
+    server.load_verify_locations(root)
+    ends = SSL.Connection(server, None), SSL.Connection(client, None)
+    ends[0].set_accept_state()
+    ends[1].set_connect_state()
+    handshake(*ends)
+    assert len(ends[1].get_client_ca_list()) == 1
+
+
+def test_a_callback_for_names_that_raises_is_shown_and_fails_the_handshake(
+    pki: PKI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    monkeypatch.setattr("sys.excepthook", lambda *what: shown.append(what[1]))
+    server_context, client_context = contexts(pki)
+    raised = RuntimeError("no such name")
+
+    def named(_connection: SSL.Connection) -> None:
+        raise raised
+
+    server_context.set_tlsext_servername_callback(named)
+    server, client = SSL.Connection(server_context, None), SSL.Connection(client_context, None)
+    server.set_accept_state()
+    client.set_connect_state()
+    client.set_tlsext_host_name(b"a.test")
+    with pytest.raises(SSL.Error):
+        handshake(server, client)
+    assert shown == [raised]
+
+
+def test_what_a_verify_callback_raises_comes_through(pki: PKI) -> None:
+    server_context, client_context = contexts(pki)
+    seen = []
+
+    def verify(_connection: SSL.Connection, certificate: crypto.X509, *_: int) -> bool:
+        seen.append(type(certificate))
+        raise ZeroDivisionError("mine")
+
+    client_context.set_verify(SSL.VERIFY_PEER, verify)
+    server, client = SSL.Connection(server_context, None), SSL.Connection(client_context, None)
+    server.set_accept_state()
+    client.set_connect_state()
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        handshake(server, client)
+    assert seen == [crypto.X509]
