@@ -6,6 +6,7 @@ they are three leaves of one root::
     OpenSSLError                    what every one of them is
       CryptoError                   crypto.Error
         X509StoreContextError       a chain was refused by a store
+        KeyHalfError                a key is empty, or public where a private one is needed
       RandError                     rand.Error
       Error                         SSL.Error
         ZeroReturnError             a clean end: close_notify has arrived
@@ -20,6 +21,9 @@ they are three leaves of one root::
           TimedOutError             nothing came in time
         CertificateVerificationError    the peer's certificate was refused
 
+A mistake of the caller is a ``TypeError`` or a ``ValueError``, and no part of the tree; where
+pyOpenSSL has the other one of the two, it is both (``ArgumentKindError``).
+
 ``args[0]`` of an error that OpenSSL reported is the manual's list of
 ``(library, function, reason)``; ``str()`` of it is a sentence.
 """
@@ -31,9 +35,11 @@ from typing import Any
 
 __all__ = [
     "AbortedError",
+    "ArgumentKindError",
     "CertificateVerificationError",
     "CryptoError",
     "Error",
+    "KeyHalfError",
     "OpenSSLError",
     "RandError",
     "SysCallError",
@@ -111,8 +117,20 @@ class OpenSSLError(Exception):
         return self.message or causes
 
 
+class ArgumentKindError(TypeError, ValueError):
+    """An argument of a type that cannot be meant, where pyOpenSSL raises ``ValueError``."""
+
+
 class CryptoError(OpenSSLError):
     """``crypto.Error``: a key, a certificate or another object could not be used."""
+
+
+class KeyHalfError(CryptoError, ValueError, TypeError):
+    """A key has nothing in it yet, or not the half that is needed.
+
+    pyOpenSSL raises ``Error``, ``ValueError`` and ``TypeError`` for this, each in other methods;
+    programs that catch any of them catch this.
+    """
 
 
 class X509StoreContextError(CryptoError):

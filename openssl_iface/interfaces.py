@@ -73,7 +73,10 @@ class IPKey(Interface):
     def check():
         """True if the private key is sound (*EVP_PKEY_check(3)*).
 
-        :raises CryptoError: it is not, there is none, or this OpenSSL cannot check its type.
+        What OpenSSL 1.1.1 has no check for (all but RSA and EC) is sound if its public half is the one that
+        belongs to its private half.
+
+        :raises CryptoError: it is not, there is none (``KeyHalfError``), or this OpenSSL cannot check its type.
         """
 
     def to_cryptography_key():
@@ -221,7 +224,7 @@ class IX509(Interface):
     def get_signature_algorithm():
         """OpenSSL's name of it, such as ``b"sha256WithRSAEncryption"``.
 
-        :raises ValueError: there is no signature yet.
+        :raises ValueError: there is no signature yet, or two algorithms are named (the other is in what is signed).
         """
 
     def sign(pkey, digest=None):
@@ -560,7 +563,7 @@ class IPKCS12(Interface):
 
         :param passphrase: text, or bytes in UTF-8.  ``None`` is as good as no encryption: the
             file opens with no passphrase.
-        :param iter: rounds of key derivation for the encryption, at most ten million.
+        :param iter: rounds of key derivation for the encryption, at most ten million; 0 is the default.
         :param maciter: the same for the authentication; -1 leaves it out.
         :param legacy: with RC2, triple DES and SHA-1 instead, for readers from before 2010; a matter of
             OpenSSL's legacy provider.

@@ -79,6 +79,7 @@ class CRLReason(enum.IntEnum):
 class X509StoreFlags(enum.IntFlag):
     """How chains are verified (*X509_VERIFY_PARAM_set_flags(3)*)."""
 
+    CB_ISSUER_CHECK = 0  # without effect since OpenSSL 1.1.0
     CRL_CHECK = 0x4
     CRL_CHECK_ALL = 0x8
     IGNORE_CRITICAL = 0x10

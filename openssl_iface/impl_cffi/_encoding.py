@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import CryptoError
+from ..errors import ArgumentKindError, CryptoError
 from ..values import FileType
 from ._errors import check, clear, fail, is_end_of_pem, take
 from ._handles import own
@@ -81,7 +81,7 @@ def as_instances(values: Any, kind: type, argument: str) -> list[Any]:
 def as_filetype(value: Any, *, text: bool = False) -> FileType:
     """A ``FILETYPE_`` constant; ``FILETYPE_TEXT`` only where something is dumped."""
     if not isinstance(value, int):
-        raise TypeError(f"type: a FILETYPE_ constant expected, not {type(value).__name__}")
+        raise ArgumentKindError(f"type: a FILETYPE_ constant expected, not {type(value).__name__}")
     if (value == FileType.TEXT and not text) or value not in set(FileType):
         names = "FILETYPE_PEM, FILETYPE_ASN1 or FILETYPE_TEXT" if text else "FILETYPE_PEM or FILETYPE_ASN1"
         raise ValueError(f"type: must be {names}, not {value!r}")

@@ -33,6 +33,8 @@ class Signed:
     _refresh: ClassVar[Callable[[Any, Any], int]]
     _sign: ClassVar[Callable[[Any, Any, Any], int]]
     _verify: ClassVar[Callable[[Any, Any], int]]
+    # Whether it may be signed before everything is there, as the manual's library does.
+    _may_lack: ClassVar[bool] = True
 
     _raw: Any
     _sealed: bool
@@ -129,9 +131,12 @@ class Signed:
                 self._before_signing(raw)
                 check(type(self)._sign(raw, key, method), self._sign_message(pkey, digest))
             # A fresh copy has none of the digests and flags that OpenSSL keeps with
-            # an object that it has looked at before.
-            self._raw = own(type(self)._dup(self._raw), self._codec.free)
-            self._sealed = True
+            # an object that it has looked at before.  There is none of an object that
+            # lacks something: it has been signed as it is, and stays open.
+            whole = type(self)._dup(self._raw)
+            if whole != ffi.NULL or not self._may_lack:
+                self._raw = own(whole, self._codec.free)
+                self._sealed = True
         clear()
 
     def _before_signing(self, raw: Any) -> None:

@@ -163,6 +163,7 @@ class CRL(Signed):
     _refresh = lib.i2d_re_X509_CRL_tbs
     _sign = lib.X509_CRL_sign
     _verify = lib.X509_CRL_verify
+    _may_lack = False
 
     @property
     def _crl(self) -> Any:

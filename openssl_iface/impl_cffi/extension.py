@@ -10,7 +10,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..errors import CryptoError
+from ..errors import ArgumentKindError, CryptoError
 from ..interfaces import IX509Extension
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_name, from_der, written
@@ -165,7 +165,7 @@ def as_extensions(extensions: Iterable[X509Extension]) -> list[X509Extension]:
     items = list(extensions)
     for item in items:
         if not isinstance(item, X509Extension):
-            raise TypeError(f"extensions: X509Extension expected, not {type(item).__name__}")
+            raise ArgumentKindError(f"extensions: X509Extension expected, not {type(item).__name__}")
     return items
 
 

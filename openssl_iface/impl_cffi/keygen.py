@@ -12,9 +12,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import CryptoError
 from ..values import KeyType
 from ._encoding import as_int, as_name
-from ._errors import check, clear
+from ._errors import check, clear, take
 from ._handles import own
 from ._native import ffi, lib
 
@@ -75,7 +76,10 @@ def _context(kind: int | str, message: str) -> Any:
     if isinstance(kind, KeyType):
         pointer = lib.EVP_PKEY_CTX_new_id(kind, ffi.NULL)
     elif isinstance(kind, str):
-        pointer = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, as_name(kind, "type"), ffi.NULL)
+        name = as_name(kind, "type")
+        if not lib.HAS_EVP_PKEY_CTX_new_from_name:
+            raise take(CryptoError, f"{message}: what is not {', '.join(_TYPES)} needs OpenSSL 3.0 or later")
+        pointer = lib.EVP_PKEY_CTX_new_from_name(ffi.NULL, name, ffi.NULL)
     else:
         name = lib.OBJ_nid2sn(kind)
         pointer = ffi.NULL

@@ -322,10 +322,9 @@ class PKCS12:
         legacy: bool = False,
     ) -> bytes:
         secret = _text(passphrase, "passphrase")
-        rounds = as_int(iter, "iter", 1, ROUNDS_MAX)
-        mac_rounds = as_int(maciter, "maciter", NO_MAC, ROUNDS_MAX)
-        if mac_rounds == 0:
-            raise ValueError(f"maciter: 0 is not within 1 to {ROUNDS_MAX}, and not {NO_MAC}")
+        rounds = as_int(iter, "iter", 0, ROUNDS_MAX) or PBKDF2_ROUNDS
+        # 0 is the default, as for PKCS12_create(3).
+        mac_rounds = as_int(maciter, "maciter", NO_MAC, ROUNDS_MAX) or PBKDF2_ROUNDS
         scheme = _LEGACY if legacy else _MODERN
         key, cert = self._pkey, self._cert
         private = ffi.NULL if key is None else key._need_private("the private key")

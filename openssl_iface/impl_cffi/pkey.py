@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 
 from zope.interface import implementer
 
-from ..errors import CryptoError
+from ..errors import CryptoError, KeyHalfError
 from ..interfaces import IPKey
 from ..values import FileType
 from ._encoding import (
@@ -25,7 +25,6 @@ from ._encoding import (
     copy_bytes,
     from_der,
     input_bio,
-    read_pem,
     to_der,
     to_pem,
     written,
@@ -34,7 +33,8 @@ from ._errors import check, clear, fail, take
 from ._handles import own
 from ._native import ffi, lib
 from .keygen import NAMES, generate
-from .providers import is_unsupported, legacy_context, with_legacy
+from .oldkeys import read_old
+from .providers import is_unsupported, with_legacy
 
 #: A passphrase, or a callable that is asked for it with 1 when a key is written
 #: and 0 when it is read.
@@ -42,6 +42,9 @@ Passphrase: TypeAlias = bytes | str | Callable[[int], bytes | str]
 
 # PEM_BUFSIZE: what OpenSSL has room for when it asks (PEM_read_bio_PrivateKey(3)).
 PASSPHRASE_MAX = 1024
+
+# What EVP_PKEY_check returns for a type that it cannot check (EVP_PKEY_check(3)).
+NO_CHECK = -2
 
 # Rounds of PBKDF2 for the keys that we encrypt: some tens of milliseconds.
 # OpenSSL's own default, 2048, dates from 1999.
@@ -113,21 +116,30 @@ class PKey:
         self._need_private("this key")
         context = own(lib.EVP_PKEY_CTX_new(self._pkey, ffi.NULL), lib.EVP_PKEY_CTX_free)
         clear()
-        check(lib.EVP_PKEY_check(context), "this key is not sound, or cannot be checked")
+        # -2: OpenSSL has no check for this type (1.1.1: all but RSA and EC).  What PKCS#8 keeps of
+        # such a key is its private half, from which the public one is made anew.
+        result = lib.EVP_PKEY_check(context)
+        if result == NO_CHECK:
+            clear()
+            again = load_privatekey(FileType.ASN1, _private_info(self))
+            if again._public_der() != self._public_der():
+                raise take(CryptoError, "this key is not sound: its halves do not belong together")
+            return True
+        check(result, "this key is not sound, or cannot be checked")
         clear()
         return True
 
     def _need(self, argument: str) -> Any:
         """The handle, if there is a key in it."""
         if not self._initialized:
-            raise take(CryptoError, f"{argument}: has no key yet")
+            raise take(KeyHalfError, f"{argument}: has no key yet")
         return self._pkey
 
     def _need_private(self, argument: str) -> Any:
         """The handle, if there is a private key in it."""
         handle = self._need(argument)
         if self._only_public:
-            raise take(CryptoError, f"{argument}: is a public key, and a private one is needed")
+            raise take(KeyHalfError, f"{argument}: is a public key, and a private one is needed")
         return handle
 
     def _public_der(self) -> bytes:
@@ -234,33 +246,13 @@ def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, what
         if secret is None:
             fail(CryptoError, "passphrase: missing, and the key is encrypted")
         error = take(CryptoError, f"passphrase: wrong, or {what}")
-        old = _read_old(data, secret) if is_unsupported(error) else None
+        old = read_old(data, secret) if is_unsupported(error) else None
         if old is None:
             raise error
         return old
     handle = own(pointer, lib.EVP_PKEY_free, what)
     clear()
     return handle
-
-
-def _read_old(data: bytes, secret: bytes) -> Any | None:
-    """An owned key from PKCS#8 encrypted with an algorithm that OpenSSL 3 has put aside.
-
-    Or None: it is something else, or the legacy provider does not help.
-    """
-    for _, der in [*read_pem(b"ENCRYPTED PRIVATE KEY", data, "buffer"), (b"", data)]:
-        try:
-            sealed = from_der(lib.d2i_X509_SIG, lib.X509_SIG_free, der, "buffer")
-            info = own(
-                lib.PKCS8_decrypt_ex(sealed, secret, len(secret), legacy_context(), ffi.NULL),
-                lib.PKCS8_PRIV_KEY_INFO_free,
-            )
-            plain = to_der(lib.i2d_PKCS8_PRIV_KEY_INFO, info, "buffer")
-            # read anew, it belongs to the default library context
-            return from_der(lib.d2i_AutoPrivateKey, lib.EVP_PKEY_free, plain, "buffer")
-        except CryptoError:
-            continue
-    return None
 
 
 def load_privatekey(type: int, buffer: Any, passphrase: Passphrase | None = None) -> PKey:  # noqa: A002

@@ -38,6 +38,10 @@ def _show(bio: Any, handle: Any) -> int:
     return lib.X509_print_ex(bio, handle, lib.XN_FLAG_ONELINE & ~lib.ASN1_STRFLGS_ESC_MSB, 0)
 
 
+def _store(place: Any, value: Any) -> None:
+    place[0] = value
+
+
 @implementer(IX509)
 class X509(Signed):
     """A certificate, or one in the making; see ``IX509``."""
@@ -111,7 +115,11 @@ class X509(Signed):
             check(lib.X509_set_pubkey(raw, key), "pkey: cannot be used in a certificate")
 
     def get_signature_algorithm(self) -> bytes:
-        return self._signature_name(lambda raw, found: lib.X509_get0_signature(ffi.NULL, found, raw))
+        name = self._signature_name(lambda raw, found: lib.X509_get0_signature(ffi.NULL, found, raw))
+        # RFC 5280, section 4.1.1.2: the one that is signed must say the same.
+        if name != self._signature_name(lambda raw, found: _store(found, lib.X509_get0_tbs_sigalg(raw))):
+            raise ValueError("this certificate names two signature algorithms")
+        return name
 
     # -- validity ------------------------------------------------------------
 

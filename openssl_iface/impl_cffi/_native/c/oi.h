@@ -75,6 +75,11 @@ typedef struct {
 /* A pem_password_cb; userdata is an oi_passphrase, or NULL to refuse. */
 int oi_passphrase_answer(char *buffer, int size, int writing, void *userdata);
 
+/* Decrypt a block of PEM in its place, as PEM_do_header(3), but with the very
+ * cipher that is given; the size of what was in it, or -1. */
+int oi_open_pem(const EVP_CIPHER *cipher, const unsigned char *vector, int vector_size,
+                const unsigned char *passphrase, int passphrase_size, unsigned char *data, int size);
+
 /* ---- extension.c ------------------------------------------------------- */
 
 /* An extension from OpenSSL's config syntax (x509v3_config(5)), with no config

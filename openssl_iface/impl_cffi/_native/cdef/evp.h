@@ -69,6 +69,7 @@ EVP_PKEY *d2i_PKCS8PrivateKey_bio(BIO *, EVP_PKEY **, int (*)(char *, int, int, 
 EVP_PKEY *PEM_read_bio_PrivateKey(BIO *, EVP_PKEY **, int (*)(char *, int, int, void *), void *);
 EVP_PKEY *PEM_read_bio_PUBKEY(BIO *, EVP_PKEY **, int (*)(char *, int, int, void *), void *);
 int PEM_write_bio(BIO *, const char *, const char *, const unsigned char *, long);
+int PEM_read_bio(BIO *, char **, char **, unsigned char **, long *);
 int PEM_bytes_read_bio(unsigned char **, long *, char **, const char *, BIO *,
                        int (*)(char *, int, int, void *), void *);
 static const int PEM_R_NO_START_LINE;
@@ -80,3 +81,4 @@ typedef struct {
   int asked;
 } oi_passphrase;
 int oi_passphrase_answer(char *, int, int, void *);
+int oi_open_pem(const EVP_CIPHER *, const unsigned char *, int, const unsigned char *, int, unsigned char *, int);

@@ -123,6 +123,7 @@ int X509_verify(X509 *, EVP_PKEY *);
 int X509_digest(const X509 *, const EVP_MD *, unsigned char *, unsigned int *);
 int X509_get_signature_nid(const X509 *);
 void X509_get0_signature(const ASN1_BIT_STRING **, const X509_ALGOR **, const X509 *);
+const X509_ALGOR *X509_get0_tbs_sigalg(const X509 *);
 void X509_ALGOR_get0(const ASN1_OBJECT **, int *, const void **, const X509_ALGOR *);
 unsigned long X509_subject_name_hash(X509 *);
 int X509_get_ext_count(const X509 *);
