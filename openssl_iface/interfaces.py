@@ -76,7 +76,7 @@ class IPKey(Interface):
         What OpenSSL 1.1.1 has no check for (all but RSA and EC) is sound if its public half is the one that
         belongs to its private half.
 
-        :raises CryptoError: it is not, there is none (``KeyHalfError``), or this OpenSSL cannot check its type.
+        :raises CryptoError: it is not, there is none (``KeyHalfError``), or OpenSSL cannot check its type.
         """
 
     def to_cryptography_key():
@@ -224,7 +224,7 @@ class IX509(Interface):
     def get_signature_algorithm():
         """OpenSSL's name of it, such as ``b"sha256WithRSAEncryption"``.
 
-        :raises ValueError: there is no signature yet, or two algorithms are named (the other is in what is signed).
+        :raises ValueError: there is no signature yet, or what is signed names another algorithm.
         """
 
     def sign(pkey, digest=None):

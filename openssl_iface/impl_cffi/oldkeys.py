@@ -8,6 +8,7 @@ given; so that is done here.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -36,13 +37,12 @@ def read_old(data: bytes, secret: bytes) -> Any | None:
 def _plain(data: bytes, secret: bytes) -> Iterator[Callable[[], bytes]]:
     """What to try: each gives the DER of a key, or raises a CryptoError."""
     for _, der in [*read_pem(b"ENCRYPTED PRIVATE KEY", data, "buffer"), (b"", data)]:
-        yield lambda der=der: _open_pkcs8(der, secret)
+        yield functools.partial(_open_pkcs8, der, secret)
     for header, sealed in _blocks(data):
         found = _HEADER.search(header)
         if found is not None:
-            yield lambda found=found, sealed=sealed: _open_pem(
-                found[1], bytes.fromhex(found[2].decode()), sealed, secret
-            )
+            vector = bytes.fromhex(found[2].decode())
+            yield functools.partial(_open_pem, found[1], vector, sealed, secret)
 
 
 def _open_pkcs8(der: bytes, secret: bytes) -> bytes:

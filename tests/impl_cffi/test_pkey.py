@@ -312,8 +312,8 @@ class TestReadingAndWriting:
                 load_privatekey(filetype, dump_publickey(filetype, public))
 
     def test_a_sound_key_checks(self, key: MakeKey) -> None:
-        for kind in (("RSA", 2048), ("EC", 256), ("DSA", 1024), ("ED25519",), ("ED448",), ("X25519",), ("X448",)):
-            assert key(*kind).check() is True
+        for kind, bits in [*ALL, ("EC", 384)]:
+            assert key(kind, bits).check() is True
 
     def test_a_key_of_two_halves_that_do_not_belong_together_does_not_check(self, key: MakeKey) -> None:
         der = dump_privatekey(DER, key("DSA", 1024))

@@ -306,6 +306,16 @@ class TestSignature:
         cert.sign(key(kind, bits), digest)
         assert cert.get_signature_algorithm() == algorithm
 
+    def test_two_algorithms_are_none(self, cert: X509, key: Any) -> None:
+        """RFC 5280, section 4.1.1.2: both places must say the same."""
+        cert.set_pubkey(key("EC", 256))
+        cert.sign(key("EC", 256), "sha256")
+        der = dump_certificate(DER, cert)
+        sha256, sha384 = bytes.fromhex("06082a8648ce3d040302"), bytes.fromhex("06082a8648ce3d040303")
+        assert der.count(sha256) == 2
+        with pytest.raises(ValueError, match="two signature algorithms"):
+            load_certificate(DER, der.replace(sha256, sha384, 1)).get_signature_algorithm()
+
     def test_no_signature_has_no_algorithm(self) -> None:
         with pytest.raises(ValueError, match="no signature"):
             X509().get_signature_algorithm()
