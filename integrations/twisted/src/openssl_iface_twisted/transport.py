@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._batch import batch_of
+from ._hub import Hub, hub_of
 from ._stream import TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
@@ -45,6 +46,8 @@ class TLSConnection(TLSStream, tcp.Connection):
     protocol: Any
     _reading = False
     _writing = False
+    _hub: Hub | None = None
+    _hubbed = -1  # our descriptor while the hub watches it
 
     # -- events from the reactor ----------------------------------------------
 
@@ -104,25 +107,53 @@ class TLSConnection(TLSStream, tcp.Connection):
     def _user(self) -> Any:
         return self.protocol
 
+    # Who only reads is with the hub (``_hub.py``), who writes as well with the reactor.
+
     def startReading(self) -> None:
         """Watch for arriving bytes."""
         self._reading = True
-        self.reactor.addReader(self)
+        hub = self._hub
+        if hub is None or self._writing:
+            self.reactor.addReader(self)
+        elif self._hubbed < 0:
+            hub.add(self)
+            self._hubbed = self.fileno()
 
     def stopReading(self) -> None:
         """Watch for them no more."""
         self._reading = False
-        self.reactor.removeReader(self)
+        if self._hubbed >= 0:
+            self._outOfHub()
+        else:
+            self.reactor.removeReader(self)
 
     def startWriting(self) -> None:
         """Watch for writability."""
         self._writing = True
+        if self._hubbed >= 0:
+            self._outOfHub()
+            self.reactor.addReader(self)
         self.reactor.addWriter(self)
 
     def stopWriting(self) -> None:
         """Watch for it no more."""
         self._writing = False
         self.reactor.removeWriter(self)
+        if self._reading and self._hub is not None and self._hubbed < 0:
+            self.reactor.removeReader(self)
+            self.startReading()
+
+    def _outOfHub(self) -> None:
+        hub, descriptor, self._hubbed = self._hub, self._hubbed, -1
+        if hub is not None:
+            hub.remove(self, descriptor)
+
+    def _leaveHub(self) -> None:
+        """Be watched by the reactor from now on."""
+        self._outOfHub()
+        self._hub = None
+        if self._reading:
+            self.reactor.addReader(self)
 
     def _watchReading(self, reading: bool) -> None:
         if reading is not self._reading:
@@ -200,6 +231,7 @@ class TLSServer(tcp.Server, TLSConnection):
         engine = connection_for(server.contextFactory, False, self, sock)
         self.handshakeTimeout = server.handshakeTimeout
         self.closeTimeout = server.closeTimeout
+        self._hub = hub_of(reactor)
         tcp.Server.__init__(self, sock, protocol, client, server, sessionno, reactor)
         self._start(engine)
 
@@ -231,6 +263,7 @@ class TLSClient(tcp.Client, TLSConnection):
         self.connected = 1
         self.protocol = Protocol() if protocol is None else protocol
         self.logstr = f"{self._getLogPrefix(protocol)},client"
+        self._hub = hub_of(self.reactor)
         self._start(engine)
         if protocol is None:
             self.loseConnection()
