@@ -34,4 +34,3 @@ struct stack_st_X509_OBJECT *X509_STORE_get0_objects(X509_STORE *);
 int sk_X509_OBJECT_num(const struct stack_st_X509_OBJECT *);
 X509_OBJECT *sk_X509_OBJECT_value(const struct stack_st_X509_OBJECT *, int);
 X509 *X509_OBJECT_get0_X509(const X509_OBJECT *);
-const X509_ALGOR *X509_get0_tbs_sigalg(const X509 *);
