@@ -318,6 +318,13 @@ def test_a_port_that_is_taken(site):
     assert said == f"Error: port {port} of 127.0.0.1 is taken by another program already.\n"
 
 
+def test_a_port_that_is_taken_on_all_interfaces(site):
+    with socket.create_server(("", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = sentence(run("serve", site, "--port", port))
+    assert said == f"Error: port {port} is taken by another program already.\n"
+
+
 def test_an_address_that_is_not_ours(site):
     assert "no address of this machine" in sentence(
         run("serve", site, "--port", 0, "--interface", "192.0.2.1")

@@ -55,10 +55,10 @@ def explain_files(
     return f"{problem.text}." if problem is not None else f"{named}: {words(error)}."
 
 
-def explain_listening(error: Any) -> str:
-    """Of a ``CannotListenError``."""
+def explain_listening(error: Any, interface: str | None) -> str:
+    """Of a ``CannotListenError`` for *interface*; ``None``: all of them, whatever they are called."""
     cause = error.socketError
-    what = f"port {error.port}" + (f" of {error.interface}" if error.interface else "")
+    what = f"port {error.port}" + (f" of {interface}" if interface else "")
     number = getattr(cause, "errno", None)
     if number == errno.EADDRINUSE:
         return f"{what} is taken by another program already."

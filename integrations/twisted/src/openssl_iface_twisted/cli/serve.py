@@ -253,7 +253,7 @@ def _listen(reactor: Any, settings: Settings, site: Files, contexts: Any) -> Any
             return listenSSL(reactor, settings.port, site, contexts, BACKLOG, interface)
         except CannotListenError as error:
             if not interfaces or not _no_ipv6(error):
-                raise Refusal(explain_listening(error)) from error
+                raise Refusal(explain_listening(error, settings.interface)) from error
 
 
 def _no_ipv6(error: Any) -> bool:
