@@ -400,7 +400,15 @@ def _plain(error: BaseException) -> BaseException:
 # Methods of a connection that are called for every event: what they raise comes from _failed.
 _HOT = frozenset(
     {"recv", "read", "send", "write", "sendall", "recv_into", "pending", "bio_read", "bio_write"}
-    | {"event_read", "event_feed", "event_proceed", "event_write", "event_output", "event_flush", "event_close"}
+    | {
+        "event_read",
+        "event_feed",
+        "event_proceed",
+        "event_write",
+        "event_output",
+        "event_flush",
+        "event_close",
+    }
 )
 
 

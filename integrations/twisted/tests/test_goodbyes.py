@@ -64,7 +64,7 @@ class Goodbyes(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
 
     def leaving(self, then: Any) -> tuple[Recorder, StdlibPeer]:
-        """A peer that says goodbye, and is gone with a reset before it is answered; *then* the server acts."""
+        """A peer that says goodbye, and is gone with a reset before the answer; *then* the server acts."""
         server = Recorder(half_close=True)
         client = StdlibPeer(self.stdlib(server=False), server=False)
         client.on("handshake", lambda c: c.closeNotify())

@@ -205,7 +205,7 @@ class Wire(TransportCase):
         self.assertEqual(client.data, BLOB * 4)
 
     def test_wake_ups_are_bounded(self) -> None:
-        """Much goes both ways with new keys in between: no more events than pieces, and none when all is said."""
+        """Much goes both ways, with new keys between: no more events than pieces, none when it is said."""
         if self.edge != "socket":
             return
         wakes = {"doRead": 0, "doWrite": 0}

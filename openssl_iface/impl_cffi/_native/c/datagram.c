@@ -24,6 +24,9 @@ static int keep(oi_conn *c, oi_work *work, int result)
   if (result < 0) {
     work->ssl_error = SSL_get_error(c->ssl, result);
     oi_drain_errors(&work->errors);
+  } else {
+    /* A datagram that is none of ours is dropped, but why stays in the queue. */
+    ERR_clear_error();
   }
   return result;
 }
