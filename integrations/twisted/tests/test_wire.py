@@ -293,7 +293,7 @@ class Wire(TransportCase):
             self.connect(port, Once(client), context)
         self.runUntilLost(*servers, *clients)
         for number, client in enumerate(clients):
-            self.assertEqual(client.data, b"%d" % number)
+            self.assertEqual(client.data, b"%d" % number, client.reason)
             self.assertIs(client.reason.type, ConnectionDone)
 
     def test_out_of_descriptors(self) -> None:
