@@ -150,13 +150,18 @@ def run_trial(
         errors="replace",
     )
     assert process.stdout is not None
-    current = ""
+    current, summing = "", False
     for line in process.stdout:
         print(line, end="")
+        if line.startswith("====="):
+            current, summing = "", True  # what follows tells of the failures once more
+        if summing:
+            continue
         started = re.match(r"(\w[\w.]*\.\w+\.test\w*) \.\.\.", line)
         if started:
             current = started[1]
-        ended = re.search(r"\[([A-Z!?]+)\]\s*$", line)
+        # A warning may follow on the same line.
+        ended = re.search(r"(?:^| \.\.\. )\[([A-Z!?]+)\]", line)
         if ended and current and ended[1] in TRIAL and outcomes.get(current) != FAILED:
             outcomes[current] = TRIAL[ended[1]]
     process.wait()

@@ -95,6 +95,8 @@ def in_place_of(base: type, *, as_is: frozenset[str] = frozenset()) -> Callable[
 
     def decorate(kind: type) -> type:
         _classes[base] = kind
+        # Some (trustme) know a pyOpenSSL object by the module of its class.
+        kind.__module__ = "OpenSSL." + kind.__module__.rpartition(".")[2]
         for name in dir(base):
             if name.startswith("_") or name in kind.__dict__ or name in as_is:
                 continue

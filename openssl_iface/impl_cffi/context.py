@@ -386,8 +386,7 @@ class Context(Trusting):
         if not callable(callback):
             raise TypeError(f"callback: a callable expected, not {type(callback).__name__}")
         with self._lock:
-            if {"cookie_make", "cookie_check"} <= {name, *self._callables}:
-                self._set("cookies", lib.oi_cookie_on)
+            self._set(name, lambda context: lib.oi_cookie_on(context, name == "cookie_check"))
             self._callables[name] = callback
 
     def set_tlsext_use_srtp(self, profiles: bytes) -> None:

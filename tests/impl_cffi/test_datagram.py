@@ -110,6 +110,26 @@ def test_cookies() -> None:
     handshake(server, client)
 
 
+def test_who_makes_the_cookies_himself_only_says_that_they_are_good() -> None:
+    server_context, client_context = contexts()
+    maker, _ = contexts()
+    maker.set_cookie_generate_callback(lambda connection: b"made elsewhere")
+    maker.set_cookie_verify_callback(lambda connection, cookie: True)
+    seen = []
+    server_context.set_cookie_verify_callback(lambda connection, cookie: bool(seen.append(cookie)) or True)
+    elsewhere, client = pair(maker, client_context)
+    server, _ = pair(server_context, client_context)
+    step(client)
+    elsewhere.bio_write(datagrams(client))
+    with pytest.raises(SSL.WantReadError):
+        elsewhere.DTLSv1_listen()
+    client.bio_write(datagrams(elsewhere))
+    step(client)
+    server.bio_write(datagrams(client))
+    server.DTLSv1_listen()
+    assert seen == [b"made elsewhere"]
+
+
 def test_a_cookie_callback_that_raises_is_heard() -> None:
     server_context, client_context = contexts()
 

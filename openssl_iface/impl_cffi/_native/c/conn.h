@@ -210,7 +210,7 @@ int oi_py_cookie_check(void *handle, const unsigned char *cookie, unsigned int s
 int oi_dtls_timeout(SSL *ssl, long *seconds, long *microseconds);
 int oi_dtls_handle_timeout(oi_conn *c, oi_work *work);
 int oi_dtls_listen(oi_conn *c, oi_work *work);
-void oi_cookie_on(SSL_CTX *context);
+void oi_cookie_on(SSL_CTX *context, int check);
 long oi_set_mtu(SSL *ssl, long size);
 const char *oi_srtp_profile(SSL *ssl);
 

@@ -90,10 +90,13 @@ static int on_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
   return good;
 }
 
-void oi_cookie_on(SSL_CTX *context)
+/* One at a time: who does the cookies himself only says that they are good. */
+void oi_cookie_on(SSL_CTX *context, int check)
 {
-  SSL_CTX_set_cookie_generate_cb(context, on_make);
-  SSL_CTX_set_cookie_verify_cb(context, on_check);
+  if (check)
+    SSL_CTX_set_cookie_verify_cb(context, on_check);
+  else
+    SSL_CTX_set_cookie_generate_cb(context, on_make);
 }
 
 long oi_set_mtu(SSL *ssl, long size)
