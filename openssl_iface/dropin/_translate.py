@@ -8,8 +8,8 @@ their instances as they are.  Two things are translated for all of them at once:
   changes its class.  Names that an object gives out live are of that object, which is of
   our class itself.
 * What it raises has the shape that pyOpenSSL gives it (:func:`as_theirs`): ``args[0]`` is the
-  list of ``(library, function, reason)``, with function names only where OpenSSL has them
-  as part of the error, which is before 3.0.
+  list of ``(library, function, reason)``, *function* always ``""``, as it is in pyOpenSSL since
+  OpenSSL 3 took the functions out of its error codes.
 """
 
 from __future__ import annotations
@@ -27,8 +27,6 @@ from ..registry import get_backend
 T = TypeVar("T")
 
 backend = get_backend()
-# OpenSSL 3 took the functions out of its error codes.
-HAS_FUNCTIONS = backend.running.release < (3, 0, 0)
 # What the backend says of a code that OpenSSL has no words for.
 NUMBER = "error 0x"
 # How it says that a file has nothing of the kind in it; OpenSSL has another way.
@@ -55,11 +53,8 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
     if not found and error.args and isinstance(error.args[0], str):
         return [("openssl_iface", "", error.args[0])]
     if len(found) == 1 and found[0][0] == "openssl_iface" and found[0][2].endswith(NO_START):
-        return [("PEM routines", "get_name" if HAS_FUNCTIONS else "", "no start line")]
-    return [
-        (library, function if HAS_FUNCTIONS else "", "" if reason.startswith(NUMBER) else reason)
-        for library, function, reason in found
-    ]
+        return [("PEM routines", "", "no start line")]
+    return [(library, "", "" if reason.startswith(NUMBER) else reason) for library, _, reason in found]
 
 
 def as_theirs(error: T) -> T:
