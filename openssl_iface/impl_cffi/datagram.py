@@ -8,8 +8,9 @@ from ..errors import Error, WantReadError
 from . import _errors
 from ._encoding import as_int
 from ._native import ffi, lib
-from .engine import _pool, reentered, take_workspace
+from .engine import _pool, take_workspace
 from .facts import Facts
+from .failures import reentered
 
 # The largest payload of a UDP datagram, and the least that a handshake needs (bytes).
 MTU_MAX, MTU_MIN = 65507, 256

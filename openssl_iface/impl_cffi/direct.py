@@ -22,15 +22,34 @@ from ..values import EVENT_SIZE, Ending
 from ._encoding import as_int
 from ._handles import Guard
 from ._native import ffi, lib
-from .carrier import READS, Carrier, put_in, take_out
+from .carrier import READS, Carrier
 from .datagram import Datagram
-from .engine import BUSY, ENDINGS, LOW, PROCEED, _pool, reentered, take_workspace, twin
+from .engine import (
+    BUSY,
+    LOOK,
+    LOW,
+    PROCEED,
+    _give,
+    _pool,
+    _take,
+    new_workspace,
+    take_workspace,
+)
+from .failures import ENDINGS, reentered, twin
 
 # c/conn.h
 HANDSHAKE, READ, PEEK, WRITE, SHUTDOWN, RENEGOTIATE, KEY_UPDATE, ASK_CERTIFICATE = range(8)
 TLS1_3 = 0x0304
 # As a deadline: how long to wait is asked for when there is something to wait for.
 NOT_ASKED = -1.0
+_fast_recv, _fast_send, _fast_put, _fast_take = (
+    lib.oi_fast_recv,
+    lib.oi_fast_send,
+    lib.oi_fast_put,
+    lib.oi_fast_take,
+)
+# What these say when libssl waits for what has not come: INT64_MIN.
+WANT = -(2**63)
 # What one call of send offers to libssl at most; it takes a record.
 MOST = 2**30
 
@@ -135,24 +154,39 @@ class Direct(Datagram):
     def _try(self, what: int, data: Any, size: int, keep: bool) -> Any:
         """Do one thing with libssl, once, without waiting."""
         space = take_workspace()
-        work, plain, view = space
+        work, plain, _view = space
         conn = self._conn
         try:
             with self._lock:
                 if self._fatal and not (what in READS and lib.oi_buffered_plain(conn)):
                     self._raise()
-                code = lib.oi_operate(conn, work, what, plain if keep else data, size)
-                if code & BUSY:
-                    raise reentered()
-                error = code >> 32
-                self.handshake_done = bool(conn.handshake_done)
-                self.ended = ENDINGS[conn.ended]
-                if not error and not conn.callback_failed:
-                    done = code & LOW
-                    return view[:done] if keep else done
-                raise self._failed(error, work)
+                return self._operated(
+                    lib.oi_operate(conn, work, what, plain if keep else data, size), space, keep
+                )
         finally:
             _pool.append(space)
+
+    def _operated(self, code: int, space: Any, keep: bool) -> Any:
+        """What libssl has done (bytes or a count), or the exception for it; under the lock."""
+        conn = self._conn
+        if code & BUSY:
+            raise reentered()
+        error = code >> 32
+        self.handshake_done = bool(conn.handshake_done)
+        self.ended = ENDINGS[conn.ended]
+        if not error and not conn.callback_failed:
+            done = code & LOW
+            return space[2][:done] if keep else done
+        raise self._failed(error, space[0])
+
+    def _rarely(self, code: int, space: Any, what: int, data: Any, size: int, keep: bool) -> Any:
+        """Take in what is not the commonest result in memory.  The lock is held, up to here."""
+        try:
+            if code != LOOK:
+                return self._operated(~code, space, keep)
+        finally:
+            lib.oi_unlock(self._conn)
+        return self._perform(what, data, size, keep=keep)
 
     def _failed(self, error: int, work: Any) -> BaseException:
         """The exception for *error*.  (Never a variable where it is raised: that is a cycle.)"""
@@ -208,6 +242,21 @@ class Direct(Datagram):
 
     def recv(self, size: int, flags: int | None = 0) -> bytes:
         """As :meth:`IConnection.recv` says."""
+        if type(size) is int and 0 < size <= MOST and not flags and self._socket is None:
+            try:
+                space = _take()
+            except IndexError:
+                space = new_workspace()
+            try:
+                done = _fast_recv(self._conn, space[0], size)
+                if done >= 0:
+                    return space[2][:done]
+                if done != WANT:
+                    found: bytes = self._rarely(done, space, READ, ffi.NULL, min(size, EVENT_SIZE), True)
+                    return found
+            finally:
+                _give(space)
+            raise WantReadError
         wanted = min(as_int(size, "size", 0), EVENT_SIZE)
         what = PEEK if as_int(flags or 0, "flags") & sockets.MSG_PEEK else READ
         if not wanted:
@@ -232,6 +281,21 @@ class Direct(Datagram):
     def send(self, data: bytes, flags: int | None = 0) -> int:
         """As :meth:`IConnection.send` says."""
         del flags  # those of send(2) have no meaning for a record
+        if type(data) is bytes and 0 < len(data) <= MOST and self._socket is None:
+            try:
+                space = _take()
+            except IndexError:
+                space = new_workspace()
+            try:
+                done = _fast_send(self._conn, space[0], data, len(data))
+                if done >= 0:
+                    return done
+                if done != WANT:
+                    block = ffi.from_buffer(data)
+                    return int(self._rarely(done, space, WRITE, block, len(data), False))
+            finally:
+                _give(space)
+            raise WantReadError
         view = self._bytes_like("data", data)
         return self._send(view, NOT_ASKED) if len(view) else 0
 
@@ -341,7 +405,7 @@ class Direct(Datagram):
     def want_read(self) -> bool:
         """As :meth:`IConnection.want_read` says."""
         with self._lock:
-            return bool(lib.SSL_want(self._ssl_borrowed) == lib.SSL_READING)
+            return bool(self._conn.idle or lib.SSL_want(self._ssl_borrowed) == lib.SSL_READING)
 
     def want_write(self) -> bool:
         """As :meth:`IConnection.want_write` says."""
@@ -358,21 +422,31 @@ class Direct(Datagram):
 
     def bio_read(self, size: int) -> bytes:
         """As :meth:`IConnection.bio_read` says."""
-        self._need_memory()
-        wanted = as_int(size, "size", 1)
-        with self._lock:
-            data = take_out(self._conn, wanted)
-        if not data:
-            raise WantReadError
-        return data
+        if self._socket is not None:
+            self._need_memory()
+        if type(size) is not int or not 0 < size <= MOST:
+            size = min(as_int(size, "size", 1), MOST)
+        try:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
+        try:
+            count = _fast_take(self._conn, space[0], size)
+            if count:
+                return space[2][:count]
+        finally:
+            _give(space)
+        raise WantReadError
 
     def bio_write(self, data: bytes) -> int:
         """As :meth:`IConnection.bio_write` says."""
-        self._need_memory()
-        view = self._bytes_like("data", data)
-        with self._lock:
-            put_in(self._conn, view)
-        return len(view)
+        if self._socket is not None:
+            self._need_memory()
+        view: Any = data if type(data) is bytes else ffi.from_buffer(self._bytes_like("data", data))
+        size = len(view)
+        if not _fast_put(self._conn, view, size):
+            raise MemoryError("ciphertext")
+        return size
 
     def bio_shutdown(self) -> None:
         """As :meth:`IConnection.bio_shutdown` says."""

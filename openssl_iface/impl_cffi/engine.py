@@ -6,7 +6,8 @@ be encrypted yet, and to raise what went wrong, each once and in order: plaintex
 first, then the failure.
 
 Locks.  ``_lock`` guards the SSL and is held for the length of one C call, none
-of which waits; it is reentrant, since callbacks ask things of their connection.
+of which waits; it is reentrant, since callbacks ask things of their connection.  It is
+in C: the commonest events take it and let go of it themselves (``c/fast.c``).
 
 Workspaces are pooled in a list, whose ``pop`` and ``append`` are atomic: code
 that runs in the middle of an event (a callback, a signal handler) finds another.
@@ -14,33 +15,20 @@ that runs in the middle of an event (a callback, a signal handler) finds another
 
 from __future__ import annotations
 
-import copy
-import errno as errnos
-import os
 from collections import deque
-from typing import Any, cast
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
-    AbortedError,
-    CertificateVerificationError,
     Error,
-    SysCallError,
-    TimedOutError,
     TruncatedError,
-    WantClientHelloError,
-    WantReadError,
-    WantVerificationError,
-    WantWriteError,
-    WantX509LookupError,
-    ZeroReturnError,
 )
 from ..values import EVENT_SIZE, Ending, Want
-from . import _errors, _handles
 from ._callbacks import Hooks, hooked
 from ._encoding import as_int
-from ._handles import Guard, own, share
+from ._handles import own, share
 from ._native import ffi, lib
-from .x509 import X509
+from .failures import ENDINGS, Failures, reentered, twin
 
 if not lib.oi_setup():
     raise MemoryError("openssl_iface: OpenSSL could not be set up")
@@ -49,30 +37,22 @@ LOW = 0xFFFFFFFF
 NEWS = 64 << 32
 BUSY = lib.OI_BUSY << 32
 READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
-ENDINGS = (None, Ending.CLEAN, Ending.TRUNCATED, Ending.ABORTED)
 # Pieces below this size are joined before they are encrypted (bytes).
 JOIN_BELOW = 16384
-RESET = {errnos.ECONNRESET, errnos.EPIPE, errnos.ECONNABORTED, errnos.ESHUTDOWN, errnos.ENOTCONN}
-WANTS: dict[int, type[Error]] = {
-    lib.SSL_ERROR_WANT_READ: WantReadError,
-    lib.SSL_ERROR_WANT_WRITE: WantWriteError,
-    lib.SSL_ERROR_WANT_X509_LOOKUP: WantX509LookupError,
-    lib.SSL_ERROR_WANT_CLIENT_HELLO_CB: WantClientHelloError,
-}
-if lib.SSL_ERROR_WANT_RETRY_VERIFY:
-    WANTS[lib.SSL_ERROR_WANT_RETRY_VERIFY] = WantVerificationError
-
-# The commonest result of an event, which the fast paths below look for: so many bytes (up to the
-# most), nothing new, and the connection waits for what comes next.
-PLAIN = READ << 32
-PLAIN_MOST = PLAIN + EVENT_SIZE
-
 # Workspaces: the C structure, its block of plaintext, and that as something to cut bytes from.
 _pool: list[tuple[Any, Any, Any]] = []
 # Looked up once: these run for every event.
 _take, _give = _pool.pop, _pool.append
 _event_read, _event_feed = lib.oi_event_read, lib.oi_event_feed
 _event_write, _event_output = lib.oi_event_write, lib.oi_event_output
+_fast_read, _fast_feed, _fast_write, _fast_output = (
+    lib.oi_fast_read,
+    lib.oi_fast_feed,
+    lib.oi_fast_write,
+    lib.oi_fast_output,
+)
+_lock, _unlock, _done = lib.oi_lock, lib.oi_unlock, lib.oi_done
+LOOK: int = lib.OI_LOOK
 
 
 def new_workspace() -> tuple[Any, Any, Any]:
@@ -92,33 +72,22 @@ def take_workspace() -> tuple[Any, Any, Any]:
         return new_workspace()
 
 
-def transport_error(number: int) -> SysCallError:
-    """The exception for an ``errno`` of the transport."""
-    if number == errnos.ETIMEDOUT:
-        return TimedOutError(number, os.strerror(number))
-    if number in RESET:
-        return AbortedError(number, os.strerror(number))
-    return SysCallError(number, os.strerror(number))
+class Lock:
+    """A connection's lock, which is in C (``c/fast.c``): reentrant, and free in a child after fork."""
+
+    __slots__ = ("_conn",)
+
+    def __init__(self, conn: Any) -> None:
+        self._conn = conn
+
+    def __enter__(self) -> None:
+        _lock(self._conn)
+
+    def __exit__(self, *_: object) -> None:
+        _unlock(self._conn)
 
 
-def twin(error: BaseException) -> BaseException:
-    """Another exception of the same kind and content, without a traceback.
-
-    One that is kept and raised leads through its traceback to the connection that keeps it.
-    """
-    try:
-        other = copy.copy(error)
-    except Exception:
-        return error
-    return other if type(other) is type(error) else error
-
-
-def reentered() -> Error:
-    """The error for an operation on a connection from within its own callback."""
-    return Error("a callback of this connection has called back into it: that cannot be done from there")
-
-
-class Engine:
+class Engine(Failures):
     """A connection's SSL with its descriptor, buffers and event-loop face."""
 
     # Found faster than in a dictionary, by every event.
@@ -140,19 +109,28 @@ class Engine:
         "_waiting_size",
         "ended",
         "handshake_done",
-        "wants",
     )
+
+    if TYPE_CHECKING:
+        wants: int
+    else:
+
+        def _set_wants(self, wants):
+            self._conn.wants = wants
+
+        # In C, where the event sets it under the lock that it has; and no call of Python to read it.
+        wants = property(attrgetter("_conn.wants"), _set_wants)
 
     def __init__(self, context: Any, fileno: int) -> None:
         if hasattr(self, "_conn"):
             raise TypeError("a connection is made once: __init__ has been called before")
-        self._lock = Guard()
         self._context = context
         self._hooks = Hooks(self, {})
         self._handle = ffi.new_handle(self._hooks)
         with context._lock:
             pointer = context._pointer()
             self._conn = own(lib.oi_conn_new(pointer, self._handle, fileno), lib.oi_conn_free, "context")
+            self._lock = Lock(self._conn)
             self._ssl_borrowed = self._conn.ssl
             self._adopt(context._callables.copy())
             self._verify_as(context)
@@ -184,60 +162,6 @@ class Engine:
         """Ask of the peer what *context* asks now, and trust whom it trusts now; under both locks."""
         lib.oi_set_verify(self._conn, lib.SSL_CTX_get_verify_mode(context._context))
         lib.SSL_set1_verify_cert_store(self._ssl_borrowed, context._store._as_it_is()._store)
-
-    # -- what went wrong ---------------------------------------------------
-
-    def _error_of(self, ssl_error: int, work: Any) -> BaseException:
-        """The exception for an operation that did not succeed."""
-        conn = self._conn
-        if conn.callback_failed:
-            return self._hooks.take_error() or Error("a callback failed")
-        if ssl_error == lib.SSL_ERROR_WANT_READ and conn.sys_errno:
-            return transport_error(conn.sys_errno)
-        if ssl_error == lib.SSL_ERROR_WANT_READ and conn.eof:
-            if self.ended is Ending.CLEAN:
-                return ZeroReturnError()
-            return TruncatedError(-1, "Unexpected EOF")
-        if ssl_error in WANTS:
-            return WANTS[ssl_error]()
-        if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
-            return ZeroReturnError()
-        if conn.resumption_refused or (conn.verify_error and self._refused(work)):
-            return self._verification_error(work)
-        if ssl_error == lib.SSL_ERROR_SYSCALL and not work.errors.count:
-            number = conn.sys_errno or work.sys_errno
-            return transport_error(number) if number else TruncatedError(-1, "Unexpected EOF")
-        if conn.sys_errno and not work.errors.count:
-            return transport_error(conn.sys_errno)
-        error = _errors.read(work.errors, Error)
-        if error.alert is not None:
-            name = _errors.alert_name(error.alert)
-            error.message = f"the peer sent the alert {error.alert} ({name})"
-        return error
-
-    @staticmethod
-    def _refused(work: Any) -> bool:
-        """Whether the errors are those of a refused certificate."""
-        for index in range(work.errors.count):
-            code = work.errors.item[index].code
-            if lib.ERR_GET_LIB(code) == lib.ERR_LIB_SSL:
-                return bool(lib.ERR_GET_REASON(code) == lib.SSL_R_CERTIFICATE_VERIFY_FAILED)
-        return False
-
-    def _verification_error(self, work: Any) -> Error:
-        conn = self._conn
-        error = cast(CertificateVerificationError, _errors.read(work.errors, CertificateVerificationError))
-        code = conn.verify_error
-        words = ffi.string(lib.X509_verify_cert_error_string(code)).decode()
-        error.message = f"the peer's certificate was refused at depth {conn.verify_depth}: {words}"
-        certificate = None
-        if conn.verify_cert != ffi.NULL:
-            certificate = X509._from_raw(share(conn.verify_cert, lib.X509_up_ref, lib.X509_free))
-        error.verify_code = code
-        error.verify_message = words
-        error.depth = conn.verify_depth
-        error.certificate = certificate
-        return error
 
     # -- events --------------------------------------------------------------
 
@@ -339,7 +263,7 @@ class Engine:
                 self._raise()
         return data
 
-    # The next four run for every event: short cuts first, and no call of Python in them.
+    # The next four run for every event: short cuts first (``c/fast.c``), and no call of Python in them.
 
     def event_read(self) -> bytes:
         """As :meth:`IConnection.event_read` says."""
@@ -347,19 +271,11 @@ class Engine:
             space = _take()
         except IndexError:
             space = new_workspace()
-        work, _plain, view = space
-        guard = self._lock
-        if guard.generation != _handles._generation:
-            guard.renew()
         try:
-            with guard.lock:
-                if self._failure is not None:
-                    self._raise()
-                code = _event_read(self._conn, work)
-                if PLAIN <= code <= PLAIN_MOST and not self._pending:
-                    self.wants = READ
-                    return view[: code - PLAIN]
-                return self._receive(code, work, view)
+            size = _fast_read(self._conn, space[0])
+            if size >= 0:
+                return space[2][:size]
+            return self._received(size, space, _event_read)
         finally:
             _give(space)
 
@@ -370,53 +286,70 @@ class Engine:
             space = _take()
         except IndexError:
             space = new_workspace()
-        work, _plain, view = space
-        guard = self._lock
-        if guard.generation != _handles._generation:
-            guard.renew()
         try:
-            with guard.lock:
-                if self._failure is not None:
-                    self._raise()
-                code = _event_feed(self._conn, work, block, len(block))
-                if PLAIN <= code <= PLAIN_MOST and not self._pending:
-                    self.wants = READ
-                    return view[: code - PLAIN]
-                return self._receive(code, work, view)
+            size = _fast_feed(self._conn, space[0], block, len(block))
+            if size >= 0:
+                return space[2][:size]
+            return self._received(size, space, _event_feed, block, len(block))
         finally:
             _give(space)
+
+    def _received(self, code: int, space: Any, event: Any, *arguments: Any) -> bytes:
+        """Take in what is not the commonest case of reading.  The lock is held, up to here."""
+        work, _plain, view = space
+        try:
+            if code == LOOK:
+                if self._failure is not None:
+                    self._raise()
+                code = event(self._conn, work, *arguments)
+            else:
+                code = ~code
+            return self._receive(code, work, view)
+        finally:
+            self._done()
+
+    def _done(self) -> None:
+        """Let go of the lock, and say whether the next event can take the short cut."""
+        _done(self._conn, not self._pending and self._failure is None and not self._fatal)
 
     def event_proceed(self) -> bytes:
         """As :meth:`IConnection.event_proceed` says."""
         space = take_workspace()
         work, _plain, view = space
+        conn = self._conn
         try:
-            with self._lock:
+            lib.oi_lock(conn)
+            try:
                 if self._failure is not None:
                     self._raise()
-                return self._receive(lib.oi_event_proceed(self._conn, work), work, view)
+                return self._receive(lib.oi_event_proceed(conn, work), work, view)
+            finally:
+                self._done()
         finally:
             _pool.append(space)
 
     def event_write(self, data: bytes) -> None:
         """As :meth:`IConnection.event_write` says."""
-        piece: Any = data if type(data) is bytes else self._bytes_like("data", data)
+        if type(data) is not bytes:
+            data = self._bytes_like("data", data)
         try:
             space = _take()
         except IndexError:
             space = new_workspace()
-        guard = self._lock
-        if guard.generation != _handles._generation:
-            guard.renew()
         try:
-            with guard.lock:
-                if self.wants == READ and not self._pending and piece is data:
-                    size = len(piece)
-                    code = _event_write(self._conn, space[0], piece, size)
-                    if code != PLAIN + size:
-                        self._written(code, space[0], piece, size)
-                else:
-                    self._write(piece, space[0])
+            code = (
+                _fast_write(self._conn, space[0], data, len(data))
+                if type(data) is bytes
+                else _fast_write(self._conn, space[0], ffi.from_buffer(data), len(data))
+            )
+            if code < 0:
+                try:
+                    if code == LOOK:
+                        self._write(data, space[0])
+                    else:
+                        self._written(~code, space[0], data, len(data))
+                finally:
+                    self._done()
         finally:
             _give(space)
 
@@ -491,21 +424,23 @@ class Engine:
             space = _take()
         except IndexError:
             space = new_workspace()
-        work, _plain, view = space
-        guard = self._lock
-        if guard.generation != _handles._generation:
-            guard.renew()
+        conn = self._conn
         try:
-            with guard.lock:
-                code = _event_output(self._conn, work, wanted)
-                if PLAIN <= code <= PLAIN_MOST and not self._pending and not self.wants & PROCEED:
-                    self.wants = READ
-                    return view[: code - PLAIN]
+            code = _fast_output(conn, space[0], wanted)
+            if code >= 0:
+                return space[2][:code]
+            try:
+                if code == LOOK:
+                    code = _event_output(conn, space[0], wanted)
+                else:
+                    code = ~code
                 size = code & LOW
-                data: bytes = view[:size]
-                if size and not lib.oi_buffered_out(self._conn):
-                    self._flush(work)  # there is room again
+                data: bytes = space[2][:size]
+                if size and not lib.oi_buffered_out(conn):
+                    self._flush(space[0])  # there is room again
                 return data
+            finally:
+                self._done()
         finally:
             _give(space)
 
@@ -531,8 +466,7 @@ class Engine:
     @property
     def queued(self) -> int:
         """As :attr:`IConnection.queued` says."""
-        with self._lock:
-            return self._waiting_size + int(lib.oi_buffered_out(self._conn))
+        return self._waiting_size + int(lib.oi_fast_queued(self._conn))
 
     def event_detach(self) -> None:
         """As :meth:`IConnection.event_detach` says."""

@@ -405,3 +405,54 @@ class TestNonBlocking:
                 wants.add(type(want))
         assert all(one.handshake_done for one in both)
         assert wants == {WantReadError, WantWriteError}
+
+
+class TestNothingToRead:
+    """In memory, what libssl would not find is not asked of it."""
+
+    def test_recv_waits_for_ciphertext(self, tls, version):
+        server, client = tls.pair(version)
+        server.send(b"ticket and all")
+        client.bio_write(server.bio_read(65536))
+        assert client.recv(100) == b"ticket and all"
+        for _ in range(3):
+            with pytest.raises(WantReadError):
+                client.recv(100)
+            assert client.want_read()
+        assert client.pending() == 0
+        assert client.send(b"x") == 1
+        assert not client.want_read()
+        server.send(b"later")
+        whole = server.bio_read(65536)
+        client.bio_write(whole[:7])
+        with pytest.raises(WantReadError):
+            client.recv(100)
+        client.bio_write(whole[7:])
+        assert client.recv(2) == b"la"
+        assert client.recv(100) == b"ter"
+
+    def test_the_end_is_heard_all_the_same(self, tls, version):
+        server, client = tls.pair(version)
+        with pytest.raises(WantReadError):
+            client.recv(100)
+        with pytest.raises(WantReadError):
+            client.recv(100)
+        client.bio_shutdown()
+        with pytest.raises(TruncatedError):
+            client.recv(100)
+        server.shutdown()
+        other = tls.pair(version)[1]
+        with pytest.raises(WantReadError):
+            other.recv(100)
+
+    def test_sizes_of_any_kind(self, tls, version):
+        server, client = tls.pair(version)
+        server.send(b"abc")
+        client.bio_write(bytearray(server.bio_read(2**40)))
+        assert client.recv(2**40) == b"abc"
+        assert client.send(memoryview(b"abc")) == 3
+        with pytest.raises(ValueError, match="size"):
+            client.bio_read(0)
+        with pytest.raises(TypeError, match="size"):
+            client.bio_read("1")
+        assert client.recv(0) == b""

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import threading
 
@@ -198,3 +200,58 @@ def test_one_thread_fails_and_the_other_hears_of_it(tls):
     with pytest.raises(Error) as second:
         client.send(b"x")
     assert str(first.value) == str(second.value)
+
+
+def test_events_wait_for_the_lock(tls, version):
+    """Also those that need no other call to take it."""
+    server, client = tls.pair(version)
+    client.event_write(LINE)
+    data, got = client.event_output(), []
+    thread = threading.Thread(target=lambda: got.append(server.event_feed(data)))
+    with server._lock:
+        thread.start()
+        thread.join(0.1)
+        assert not got
+    thread.join(30)
+    assert got == [LINE]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_lock_is_free_in_the_child_whoever_had_it(tls, version, taken):
+    server, client = tls.pair(version)
+    client.event_write(LINE)
+    data = client.event_output()
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with server._lock:
+            held.set()
+            done.wait(30)
+
+    def child():
+        signal.alarm(20)  # it would wait for ever
+        good = server.event_feed(data) == LINE
+        with server._lock:
+            good = good and not server.queued
+        other = threading.Thread(target=server.event_write, args=(LINE,))
+        other.start()
+        other.join()
+        return good and server.queued > len(LINE)
+
+    thread = threading.Thread(target=hold)
+    if taken:
+        thread.start()
+        held.wait(30)
+    pid = os.fork()
+    if not pid:
+        status = 1
+        try:
+            status = int(not child())
+        finally:
+            os._exit(status)
+    done.set()
+    if taken:
+        thread.join()
+    assert os.waitpid(pid, 0)[1] == 0
+    assert server.event_feed(data) == LINE

@@ -46,12 +46,17 @@ oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd)
   c->fd = fd;
   c->handle = handle;
   c->verify_depth = -1;
+  if (!oi_lock_init(c)) {
+    free(c);
+    return NULL;
+  }
   c->ssl = SSL_new(context);
   if (c->ssl)
     bio = oi_bio_new(c);
   if (!bio || !SSL_set_ex_data(c->ssl, oi_conn_index, c)) {
     BIO_free(bio);
     SSL_free(c->ssl);
+    oi_lock_free(c);
     free(c);
     return NULL;
   }
@@ -79,6 +84,7 @@ void oi_conn_free(oi_conn *c)
   X509_free(c->verify_cert);
   free(c->host);
   oi_drop_buffers(c);
+  oi_lock_free(c);
   free(c);
 }
 

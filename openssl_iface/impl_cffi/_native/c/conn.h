@@ -4,6 +4,7 @@
 
 #include "oi.h"
 
+#include <pthread.h>
 #include <sys/types.h>
 
 /* Sizes in bytes.  64 KiB: what one event reads and gives; larger blocks are
@@ -28,6 +29,9 @@
 #define OI_NEWS 64
 /* Nothing was done: a callback of this very operation has come back in. */
 #define OI_BUSY 128
+/* What the functions of fast.c say beside. */
+#define OI_LOOK (-1)
+#define OI_WANT INT64_MIN
 
 /* How the peer's side has ended. */
 #define OI_OPEN 0
@@ -102,6 +106,14 @@ typedef struct {
    * transport had not taken all of it */
   int unsaid;
   size_t unsaid_done;
+  /* fast.c */
+  pthread_mutex_t mutex;
+  void *owner; /* the thread that has it */
+  int depth;
+  unsigned forks; /* in which process it was made */
+  int idle;       /* recv has found nothing, and did not ask libssl */
+  int calm;       /* Python keeps nothing that comes first */
+  int wants;      /* OI_WANT_READ ...: what the owner of the connection is told */
 } oi_conn;
 
 /* ---- wire.c: buffers, descriptor, BIO -------------------------------------- */
@@ -142,6 +154,23 @@ int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size)
 int64_t oi_event_flush(oi_conn *c, oi_work *work);
 int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size);
 int64_t oi_event_close(oi_conn *c, oi_work *work);
+
+/* ---- fast.c: the lock, and events with it ------------------------------- */
+int oi_locks_setup(void);
+int oi_lock_init(oi_conn *c);
+void oi_lock_free(oi_conn *c);
+void oi_lock(oi_conn *c);
+void oi_unlock(oi_conn *c);
+void oi_done(oi_conn *c, int calm);
+int64_t oi_fast_read(oi_conn *c, oi_work *work);
+int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
+int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);
+int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size);
+size_t oi_fast_queued(oi_conn *c);
+int64_t oi_fast_recv(oi_conn *c, oi_work *work, size_t size);
+int64_t oi_fast_send(oi_conn *c, oi_work *work, const char *data, size_t size);
+int oi_fast_put(oi_conn *c, const char *data, size_t size);
+size_t oi_fast_take(oi_conn *c, oi_work *work, size_t size);
 
 /* ---- direct.c: the manual's face ------------------------------------------ */
 int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size);

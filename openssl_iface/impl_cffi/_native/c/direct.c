@@ -186,7 +186,7 @@ int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
     return (int64_t)OI_BUSY << 32;
   c->busy = 1;
   c->direct = c->direct || !c->handshake_done || !asks(what);
-  c->callback_failed = c->failed = 0;
+  c->callback_failed = c->failed = c->idle = 0;
   oi_out_lend(c, work);
   error = attempt(c, work, what, data, size, &done);
   c->busy = 0;

@@ -49,7 +49,7 @@ static int begin(oi_conn *c)
     return 0;
   c->busy = 1;
   c->direct = 0;
-  c->callback_failed = c->failed = 0;
+  c->callback_failed = c->failed = c->idle = 0;
   return 1;
 }
 

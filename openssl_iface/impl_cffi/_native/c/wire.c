@@ -400,7 +400,7 @@ int oi_setup(void)
     return 0;
   method = BIO_meth_new(type | BIO_TYPE_SOURCE_SINK, "openssl_iface");
   oi_conn_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
-  return method && oi_conn_index >= 0 && BIO_meth_set_read(method, bio_read) &&
+  return method && oi_locks_setup() && oi_conn_index >= 0 && BIO_meth_set_read(method, bio_read) &&
          BIO_meth_set_write(method, bio_write) && BIO_meth_set_ctrl(method, bio_ctrl) &&
          BIO_meth_set_create(method, bio_create);
 }

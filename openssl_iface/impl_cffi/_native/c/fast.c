@@ -1,0 +1,231 @@
+/* Events without a detour: the lock, and the commonest results.
+ *
+ * A connection's lock is here, in C, so that an event needs no other call to take it.
+ * It is recursive: a callback asks things of its own connection.  It is never held while
+ * anything waits.
+ *
+ * An oi_fast_ function takes the lock, does its event, and lets go of it again if there is
+ * nothing more to say than a size: no news, and nothing that Python keeps for the connection
+ * (`calm`).  Else the result is negative, and *the lock is still held*: Python then goes on
+ * with it, at leisure, and lets go by oi_unlock():
+ *
+ *     >= 0        all is done: so many bytes
+ *     OI_LOOK     nothing is done: Python has something that comes first
+ *     ~code       the code of the event: Python has to look at it
+ *
+ * Whoever takes the lock from Python may leave something there, so that ends the calm;
+ * Python declares it again when it has looked. */
+#include "conn.h"
+
+#include <pthread.h>
+
+/* How many forks lie between this process and the one that loaded us. */
+static unsigned forks;
+static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
+/* Its address tells threads apart. */
+static __thread char self;
+
+static void in_child(void)
+{
+  pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
+
+  renewing = fresh;
+  forks++;
+}
+
+/* Once in a process; 0 if memory is short. */
+int oi_locks_setup(void)
+{
+  return pthread_atfork(NULL, NULL, in_child) == 0;
+}
+
+int oi_lock_init(oi_conn *c)
+{
+  c->forks = forks;
+  return pthread_mutex_init(&c->mutex, NULL) == 0;
+}
+
+void oi_lock_free(oi_conn *c)
+{
+  if (!c->depth)
+    pthread_mutex_destroy(&c->mutex);
+}
+
+/* A thread of the parent had it, perhaps, which does not live in the child. */
+static void renew(oi_conn *c)
+{
+  pthread_mutex_lock(&renewing);
+  if (c->forks != forks) {
+    pthread_mutex_init(&c->mutex, NULL);
+    c->depth = 0;
+    __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->forks, forks, __ATOMIC_RELEASE);
+  }
+  pthread_mutex_unlock(&renewing);
+}
+
+static void lock(oi_conn *c)
+{
+  /* Only the thread itself writes its own address there. */
+  if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) != (void *)&self) {
+    if (__atomic_load_n(&c->forks, __ATOMIC_ACQUIRE) != forks)
+      renew(c);
+    pthread_mutex_lock(&c->mutex);
+    __atomic_store_n(&c->owner, (void *)&self, __ATOMIC_RELAXED);
+  }
+  c->depth++;
+}
+
+static void unlock(oi_conn *c)
+{
+  if (!--c->depth) {
+    __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
+    pthread_mutex_unlock(&c->mutex);
+  }
+}
+
+void oi_lock(oi_conn *c)
+{
+  lock(c);
+  c->calm = 0;
+}
+
+void oi_unlock(oi_conn *c)
+{
+  unlock(c);
+}
+
+/* The end of what Python does for an event. */
+void oi_done(oi_conn *c, int calm)
+{
+  c->calm = calm;
+  unlock(c);
+}
+
+/* ---- events ----------------------------------------------------------------- */
+
+#define NEWS ((int64_t)OI_NEWS << 32)
+#define SIZE(code) ((int64_t)(uint32_t)(code))
+
+static int begins(oi_conn *c)
+{
+  lock(c);
+  return c->calm && !c->busy;
+}
+
+/* `keep`: what else the connection goes on wanting. */
+static int64_t ends(oi_conn *c, int64_t code, int keep)
+{
+  if (code >= NEWS || !c->calm)
+    return ~code;
+  c->wants = (int)(code >> 32) | keep;
+  unlock(c);
+  return SIZE(code);
+}
+
+int64_t oi_fast_read(oi_conn *c, oi_work *work)
+{
+  return begins(c) ? ends(c, oi_event_read(c, work), 0) : OI_LOOK;
+}
+
+int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size)
+{
+  return begins(c) ? ends(c, oi_event_feed(c, work, data, size), 0) : OI_LOOK;
+}
+
+int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size)
+{
+  int64_t code;
+
+  if (!begins(c) || c->wants & OI_WANT_WRITE)
+    return OI_LOOK;
+  code = oi_event_write(c, work, data, size);
+  return (size_t)SIZE(code) == size ? ends(c, code, c->wants & OI_WANT_PROCEED) : ~code;
+}
+
+int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size)
+{
+  return begins(c) ? ends(c, oi_event_output(c, work, size), c->wants & OI_WANT_PROCEED) : OI_LOOK;
+}
+
+/* Ciphertext that waits to leave. */
+size_t oi_fast_queued(oi_conn *c)
+{
+  size_t size;
+
+  lock(c);
+  size = oi_buffered_out(c);
+  unlock(c);
+  return size;
+}
+
+/* ---- the manual's face, without a descriptor ---------------------------------- */
+
+/* OI_WANT, with the lock let go of: libssl waits for what has not come. */
+static int64_t operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
+{
+  int was_done, was_ended;
+  int64_t code;
+
+  lock(c);
+  if (c->dead || c->busy)
+    return OI_LOOK;
+  was_done = c->handshake_done;
+  was_ended = c->ended;
+  code = oi_operate(c, work, what, data, size);
+  if (!c->callback_failed && !c->detached && c->handshake_done == was_done && c->ended == was_ended) {
+    if (code >> 32 == SSL_ERROR_NONE) {
+      unlock(c);
+      return code;
+    }
+    if (code >> 32 == SSL_ERROR_WANT_READ && !c->eof && !c->sys_errno && !c->dead) {
+      unlock(c);
+      return OI_WANT;
+    }
+  }
+  c->calm = 0;
+  return ~code;
+}
+
+/* Would libssl find nothing at all?  It takes a buffer to see that. */
+static int nothing_there(oi_conn *c)
+{
+  return c->direct && c->handshake_done && !c->dead && !c->busy && !c->datagrams && !c->eof && !c->sys_errno &&
+         c->ended == OI_OPEN && !c->block_len && !oi_buffered_in(c) && !oi_buffered_plain(c) &&
+         !SSL_has_pending(c->ssl) && !oi_renegotiating(c);
+}
+
+int64_t oi_fast_recv(oi_conn *c, oi_work *work, size_t size)
+{
+  lock(c);
+  if (nothing_there(c)) {
+    c->idle = 1;
+    unlock(c);
+    return OI_WANT;
+  }
+  unlock(c);
+  return operate(c, work, OI_READ, work->plain, size < OI_EVENT_SIZE ? size : OI_EVENT_SIZE);
+}
+
+int64_t oi_fast_send(oi_conn *c, oi_work *work, const char *data, size_t size)
+{
+  return operate(c, work, OI_WRITE, (char *)data, size);
+}
+
+int oi_fast_put(oi_conn *c, const char *data, size_t size)
+{
+  int done;
+
+  lock(c);
+  done = oi_put(c, data, size);
+  unlock(c);
+  return done;
+}
+
+size_t oi_fast_take(oi_conn *c, oi_work *work, size_t size)
+{
+  lock(c);
+  size = oi_take(c, work->plain, size < OI_EVENT_SIZE ? size : OI_EVENT_SIZE);
+  unlock(c);
+  return size;
+}
