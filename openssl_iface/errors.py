@@ -70,6 +70,8 @@ class OpenSSLError(Exception):
     codes: tuple[int, ...] = ()
     details: tuple[str, ...] = ()
     alert: int | None = None
+    # Whether str() gives the list itself, as an exception of pyOpenSSL does.
+    _bare: bool = False
 
     @classmethod
     def from_reasons(
@@ -101,7 +103,7 @@ class OpenSSLError(Exception):
         return []
 
     def __str__(self) -> str:
-        if not self.args or not isinstance(self.args[0], list):
+        if self._bare or not self.args or not isinstance(self.args[0], list):
             return super().__str__()
         parts = []
         for index, (library, _function, reason) in enumerate(self.args[0]):

@@ -64,6 +64,7 @@ def as_theirs(error: T) -> T:
         first = error.args[0]
         if isinstance(first, list) or (isinstance(first, str) and kind in (Error, CryptoError, RandError)):
             error.args = (reasons(error),)
+            error._bare = True  # programs look for "'bad decrypt'" in the text of the list
     return error
 
 

@@ -221,9 +221,11 @@ class _SocketAttributes:
     _socket: Any
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_"):
+        # Private names too, such as the standard library's SocketIO asks for.
+        socket = self.__dict__.get("_socket")
+        if socket is None or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(self._socket, name)
+        return getattr(socket, name)
 
 
 @functools.cache
