@@ -49,8 +49,6 @@ NO_OVERLAPPING_PROTOCOLS = _ours.NO_OVERLAPPING_PROTOCOLS
 _NoOverlappingProtocols = type(NO_OVERLAPPING_PROTOCOLS)
 _openssl_assert = _make_assert(Error)
 _text_to_bytes_and_warn = bytes_of_text
-# What is left of the C interface that release 0.13 and those before it had.
-_C_API = None
 F = TypeVar("F")
 # Where an OpenSSL that was built for wheels looks, and finds nothing; and where there is something.
 _CRYPTOGRAPHY_MANYLINUX_CA_DIR = b"/opt/pyca/cryptography/openssl/certs"
@@ -86,6 +84,11 @@ def _make_requires(flag: object, error: str) -> Callable[[F], F]:
         return explode
 
     return decorate
+
+
+def _npn(*_arguments: Any) -> NoReturn:
+    """Negotiate by NPN, which no OpenSSL does any more."""
+    raise NotImplementedError("NPN not available: use ALPN")
 
 
 def _protocols(protos: Any) -> Any:
@@ -363,6 +366,8 @@ class Context(_BaseContext):
         """Make the cookies of a DTLS server: (connection)."""
         super().set_cookie_generate_callback(_baking(callback))
 
+    set_npn_advertise_callback = set_npn_select_callback = _npn
+
     def set_info_callback(self, callback: Any) -> None:
         """Hear of what the handshake does: (connection, where, return code)."""
         super().set_info_callback(_callable(callback))
@@ -558,6 +563,8 @@ class Connection(_BaseConnection):
         from cryptography.x509 import Name
 
         return [Name.from_bytes(name.der()) for name in names] if hasattr(Name, "from_bytes") else names
+
+    get_next_proto_negotiated = _npn
 
     def makefile(self, *_arguments: Any, **_keywords: Any) -> NoReturn:
         """Not there: it never was."""

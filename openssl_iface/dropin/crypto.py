@@ -266,6 +266,17 @@ class X509(_BaseX509):
 X509Type = X509
 
 
+class X509StoreFlags:
+    """How chains are verified."""
+
+    # Without effect since OpenSSL 1.1.0.
+    CB_ISSUER_CHECK = 0
+
+
+for _flag in _ours.X509StoreFlags:
+    setattr(X509StoreFlags, str(_flag.name), int(_flag))
+
+
 @in_place_of(_ours.X509Store)
 class X509Store(_BaseX509Store):
     """Whom to trust."""
