@@ -99,7 +99,7 @@ def _protocols(protos: Any) -> Any:
 
 
 def _said(*error: str) -> Error:
-    return Error([error])
+    return as_theirs(Error([error]))
 
 
 def _selecting(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
@@ -238,7 +238,7 @@ class Context(_BaseContext):
     def load_verify_locations(self, cafile: Any, capath: Any = None) -> None:
         """Trust the certificates of a file, or of a directory as ``openssl rehash`` makes it."""
         if cafile is None and capath is None:
-            raise Error([])
+            raise as_theirs(Error([]))
         translated(_BaseContext.load_verify_locations)(
             self,
             None if cafile is None else path_bytes(cafile),
@@ -322,7 +322,8 @@ class Context(_BaseContext):
             translated(_BaseContext.set_tmp_ecdh)(self, curve)
         except Error:
             # A curve that TLS does not have: nothing is changed, and nothing said.
-            if _lib.OBJ_txt2nid(_NAMES.get(curve.name, curve.name).encode()) == _lib.NID_undef:
+            name = getattr(curve, "name", curve)
+            if _lib.OBJ_txt2nid(_NAMES.get(name, name).encode()) == _lib.NID_undef:
                 raise
 
     def set_timeout(self, timeout: int) -> int:

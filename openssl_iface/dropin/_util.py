@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ..values import X509VerificationCodes
-from ._translate import backend, bytes_of_text, path_bytes, reasons
+from ._translate import as_theirs, backend, bytes_of_text, path_bytes, reasons
 
 __all__ = [
     "StrOrBytesPath",
@@ -111,7 +111,7 @@ def text(charp: Any) -> str:
 
 def exception_from_error_queue(exception_type: type[Exception]) -> NoReturn:
     """Raise *exception_type* with the list of what is in this thread's error queue, which is empty then."""
-    raise exception_type(reasons(_binding.take_errors()))
+    raise as_theirs(exception_type(reasons(_binding.take_errors())))
 
 
 def make_assert(error: type[Exception]) -> Callable[[Any], None]:

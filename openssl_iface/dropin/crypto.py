@@ -99,7 +99,7 @@ class PKey(_BasePKey):
         try:
             translated(_BasePKey.generate_key)(self, type, bits, **more)
         except ValueError as error:
-            raise Error([("openssl_iface", "", str(error))]) from None
+            raise as_theirs(Error([("openssl_iface", "", str(error))])) from None
 
     def check(self) -> bool:
         """Whether an RSA key is sound; it is an Error if not."""
@@ -164,7 +164,9 @@ class X509Extension(_BaseX509Extension):
             if given is not None:
                 need(given, _BaseX509, f"{name} must be an X509 instance")
         if type_name in (b"proxyCertInfo", "proxyCertInfo"):
-            raise Error([("X509 V3 routines", "", "no config database")])  # which pyOpenSSL never had
+            raise as_theirs(
+                Error([("X509 V3 routines", "", "no config database")])
+            )  # which pyOpenSSL never had
         try:
             super().__init__(type_name, critical, value, subject, issuer)
         except Error as error:

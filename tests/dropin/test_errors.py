@@ -101,7 +101,7 @@ def test_a_refused_certificate_is_an_error_of_tls(pki: PKI) -> None:
         handshake(server, client)
     assert type(raised.value) is SSL.Error
     assert shape(raised.value)[-1][::2] == ("SSL routines", "certificate verify failed")
-    assert "certificate verify failed" in str(raised.value)
+    assert str(raised.value) == str(raised.value.args[0])
 
 
 def test_functions_are_never_named() -> None:
@@ -143,7 +143,7 @@ def test_nothing_is_left_in_the_queue() -> None:
     with pytest.raises(SSL.Error) as raised:
         SSL._openssl_assert(False)
     assert shape(raised.value)[0][2] == ""
-    with pytest.raises(SSL.Error, match=r"^$") as raised:
+    with pytest.raises(SSL.Error, match=r"^\[\]$") as raised:
         SSL._openssl_assert(False)
     assert raised.value.args == ([],)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,29 @@ def test_a_store_loads_a_directory_that_counts_for_connections(pki: PKI, tmp_pat
 def pems(text: bytes) -> list[bytes]:
     end = b"-----END CERTIFICATE-----\n"
     return [part + end for part in text.split(end) if part.strip()]
+
+
+def test_the_temporary_key_of_a_handshake_can_be_asked_for(pki: PKI) -> None:
+    """As crawlers do, who log it."""
+    lib, ffi = _util.lib, _util.ffi
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.certificate_pem))
+    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, pki.good.key_pem))
+    with pytest.warns(DeprecationWarning, match="elliptic curves"):
+        context.set_tmp_ecdh(crypto.get_elliptic_curve("prime256v1"))
+    server, client = SSL.Connection(context, None), SSL.Connection(SSL.Context(SSL.TLS_METHOD), None)
+    server.set_accept_state()
+    client.set_connect_state()
+    for _ in range(4):
+        for one, other in ((client, server), (server, client)):
+            with contextlib.suppress(SSL.WantReadError):
+                one.do_handshake()
+            with contextlib.suppress(SSL.WantReadError):
+                other.bio_write(one.bio_read(65536))
+    place = ffi.new("EVP_PKEY **")
+    assert lib.SSL_get_server_tmp_key(client._ssl, place) == 1
+    key = ffi.gc(place[0], lib.EVP_PKEY_free)
+    assert lib.EVP_PKEY_id(key) == lib.EVP_PKEY_EC
+    curve = ffi.gc(lib.EVP_PKEY_get1_EC_KEY(key), lib.EC_KEY_free)
+    number = lib.EC_GROUP_get_curve_name(lib.EC_KEY_get0_group(curve))
+    assert ffi.string(lib.OBJ_nid2sn(number)) == b"prime256v1"
