@@ -4,6 +4,8 @@ Run as a script by the runner, on the server's core: ``inprocess.py pump|context
 SECONDS CERTIFICATE KEY AUTHORITY``.  Prints JSON: for each competitor a list with the rate of
 each round (operations per second of CPU).  The competitors take turns in slices of a
 few milliseconds, so that whatever slows the machine slows them all.
+
+``count COMPETITOR SIZE TIMES CERTIFICATE KEY AUTHORITY`` does one competitor's work so often.
 """
 
 from __future__ import annotations
@@ -208,11 +210,18 @@ def _time(operation: Operation, count: int) -> float:
     return time.thread_time() - start
 
 
+PUMPS: dict[str, Callable[[Files, bytes], Operation]] = {
+    "ours": ours_events,
+    "ours-manual": ours_manual,
+    "pyopenssl": pyopenssl,
+    "standard": standard,
+}
+
+
 def pumps(files: Files, size: int) -> dict[str, Operation]:
     """The competitors with messages of *size* bytes."""
     message = (b"0123456789" * (size // 10 + 1))[:size]
-    makers = {"ours": ours_events, "ours-manual": ours_manual, "pyopenssl": pyopenssl, "standard": standard}
-    return {name: make(files, message) for name, make in makers.items()}
+    return {name: make(files, message) for name, make in PUMPS.items()}
 
 
 def contexts() -> dict[str, Operation]:
@@ -220,7 +229,27 @@ def contexts() -> dict[str, Operation]:
     return {"ours": our_context(), "pyopenssl": pyopenssl_context(), "standard": standard_context()}
 
 
+def count(name: str, size: int, times: int, files: Files) -> None:
+    """Do one competitor's work so often: for those who count the instructions."""
+    message = (b"0123456789" * (size // 10 + 1))[:size]
+    operation: Operation
+    if name in PUMPS:
+        operation = PUMPS[name](files, message)
+    else:
+        from .events import twisted
+
+        operation = twisted(files, message, ours=name == "twisted-ours")
+    for _ in range(100):  # until the interpreter knows its ways
+        operation()
+    for _ in range(times):
+        operation()
+
+
 def main() -> None:
+    if sys.argv[1] == "count":
+        name, counted, times, *paths = sys.argv[2:]
+        count(name, int(counted), int(times), Files(*paths))
+        return
     what, size, rounds, seconds, *files = sys.argv[1:]
     competitors = pumps(Files(*files), int(size)) if what == "pump" else contexts()
     json.dump(rates(competitors, int(rounds), float(seconds)), sys.stdout)

@@ -19,7 +19,7 @@ from typing import Any
 
 from openssl_iface import SSL, values
 from openssl_iface.errors import Error
-from openssl_iface.impl_cffi import engine
+from openssl_iface.impl_cffi import failures
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.testing.pki import PKI
 from openssl_iface.values import EVENT_SIZE, Ending, Want
@@ -64,7 +64,7 @@ def wants() -> Iterator[str]:
             continue
         asked = ASKED.get(want)
         number = getattr(lib, asked) if asked else 0
-        raises = engine.WANTS[number].__name__ if number in engine.WANTS else None
+        raises = failures.WANTS[number].__name__ if number in failures.WANTS else None
         if asked == "SSL_ERROR_WANT_RETRY_VERIFY":
             raises = "WantVerificationError"  # an OpenSSL without it has no number for it
         meaning = said[str(want.name)].replace("``", "`")
@@ -80,7 +80,7 @@ def endings() -> Iterator[str]:
     yield "| `Ending` | what it means | the engine sets it |"
     yield "|---|---|---|"
     for ending in Ending:
-        by = "yes" if ending in engine.ENDINGS else "no: who keeps the time does"
+        by = "yes" if ending in failures.ENDINGS else "no: who keeps the time does"
         yield f"| `{ending.name}` | {said[ending.name]} | {by} |"
 
 
