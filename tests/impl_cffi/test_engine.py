@@ -393,6 +393,39 @@ class TestMemory:
         assert {len(piece) for piece in pieces[:-1]} == {7}
         assert client.event_feed(b"".join(pieces)) == bytes(1000)
 
+    def test_writes_keep_their_order_while_output_is_taken_in_parts(self, tls, version):
+        """There is room in the buffer again, but others are first."""
+        server, client = tls.pair(version)
+        server.event_write(BIG)
+        outputs = []
+        for number in range(10):
+            outputs.append(server.event_output(10_000))
+            server.event_write(b"%d" % number)
+        while output := server.event_output():
+            outputs.append(output)
+        received = client.event_feed(b"".join(outputs))
+        while client.wants & Want.PROCEED:
+            received += client.event_proceed()
+        assert received == BIG + b"0123456789"
+
+    def test_a_write_waits_for_a_renegotiation_though_data_are_unread(self, tls):
+        """libssl would take them for an error if it were the write that went on with the handshake."""
+        server, client = tls.pair(ProtocolVersion.TLS1_2)
+        server.set_options(getattr(lib, "SSL_OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+        server.event_write(BIG[:300_000])
+        data = b"".join(iter(server.event_output, b""))
+        client.renegotiate()
+        received = client.event_feed(data)
+        assert client.wants & Want.PROCEED
+        client.event_write(b"with new keys")
+        assert client.queued >= 13
+        while client.wants & Want.PROCEED:
+            received += client.event_proceed()
+        assert received == BIG[:300_000]
+        at_server, at_client = tls.exchange(server, client, sound=True)
+        assert (at_server.data, at_client.data) == (b"with new keys", b"")
+        assert client.total_renegotiations() == 1
+
     def test_a_descriptors_event_without_one_is_harmless(self, tls):
         server, client = tls.pair()
         assert client.event_read() == b""

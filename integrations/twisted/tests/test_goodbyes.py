@@ -141,14 +141,60 @@ class Goodbyes(TransportCase):
             client.transport.write(b"y")
             order.append("written")
 
-        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0.02, fail, c))
-        client.on("lost", lambda c: order.append("lost"))
-        server = Recorder()
-        self.runPair(server, client)
-        self.assertEqual(order, ["written", "lost"])
-        self.assertIs(client.reason.type, Error)
-        self.assertIn("detached", str(client.reason.value))
-        self.assertTrue(server.reason.check(ConnectionLost), server.reason)
+        for inside in (False, True):
+            with self.subTest(inside=inside):
+                order.clear()
+                client = Recorder().on("lost", lambda c: order.append("lost"))
+                server = Recorder()
+                if inside:
+                    server.on("handshake", lambda s: s.transport.write(b"now"))
+                    client.on("data", fail)
+                else:
+                    client.on("handshake", lambda c: self.reactor.callLater(0.02, fail, c))
+                self.runPair(server, client)
+                self.assertEqual(order, ["written", "lost"])
+                self.assertIs(client.reason.type, Error)
+                self.assertIn("detached", str(client.reason.value))
+                self.assertTrue(server.reason.check(ConnectionLost), server.reason)
+                self.doCleanups()
+                self.reactor = self.buildReactor()
+
+    def test_an_engine_is_harmless_when_its_connection_is_lost(self) -> None:
+        """The number of its descriptor may be another connection's: it forgets it before that is closed."""
+        if self.edge != "socket":
+            return
+        seen: list[Any] = []
+        client = Recorder().on("handshake", lambda c: c.transport.loseConnection())
+
+        def lost(client: Recorder) -> None:
+            engine = client.transport.getHandle()
+            seen.append(engine.wants)
+            for call in (engine.event_read, engine.event_proceed):
+                try:
+                    call()
+                except Error as error:
+                    seen.append("detached" in str(error))
+
+        self.runPair(Recorder(), client.on("lost", lost))
+        self.assertEqual(seen, [0, True, True])
+
+    def test_reset_while_paused_and_full(self) -> None:
+        """Nothing is read and nothing can be written: a reset is one, however the reactor notices it."""
+
+        def full(server: Recorder) -> None:
+            server.transport.pauseProducing()
+            server.transport.write(BLOB * 16)
+            self.reactor.callLater(0.05, client.transport.abortConnection)
+
+        def resume(client: Recorder) -> None:
+            self.reactor.callLater(0.05, server.transport.resumeProducing)
+
+        server = Recorder().on("data", full)
+        client = StdlibPeer(self.stdlib(server=False), server=False).on("lost", resume)
+        client.on("handshake", lambda c: (c.write(b"x"), c.transport.pauseProducing()))
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertIs(server.reason.type, AbortedConnectionLost)
 
     def test_goodbye_within_a_renegotiation(self) -> None:
         """TLS 1.2: libssl can answer nothing then.  The connection ends at once, not by a timeout."""

@@ -10,6 +10,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import ITransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -215,6 +216,49 @@ def test_resuming_delivers_later() -> None:
     client.transport.resumeProducing()
     pair.settle()
     assert client.data == b"r" * 300_000
+
+
+def test_raising_after_resuming() -> None:
+    """What the protocol raises where no reactor catches it: logged, and the end of this connection."""
+
+    def bad(client: Recorder) -> None:
+        raise ZeroDivisionError("in a protocol")
+
+    def pause(client: Recorder) -> None:
+        client.transport.pauseProducing()
+        client.on("data", bad)
+
+    server, client = Recorder(), Recorder().on("data", pause)
+    pair = Pair(server, client)
+    pair.settle()
+    server.transport.write(b"r" * 300_000)
+    pair.clock.advance(0)
+    pair.carry(0)
+    logged: list[Any] = []
+    log.addObserver(logged.append)
+    try:
+        client.transport.resumeProducing()
+        pair.clock.advance(0)
+    finally:
+        log.removeObserver(logged.append)
+    assert len([event for event in logged if event["isError"]]) == 1
+    assert pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.type is ZeroDivisionError
+
+
+def test_lost_below_with_something_still_to_send() -> None:
+    """The peer has said goodbye, and goes before it has taken the answer: that is no clean end."""
+    server = Recorder(half_close=True).on("readLost", lambda s: s.transport.write(b"a" * 500_000))
+    client = Recorder(half_close=True)
+    pair = Pair(server, client)
+    pair.settle()
+    pair.below[0].producer.pauseProducing()
+    client.transport.loseWriteConnection()
+    pair.settle()
+    assert "readLost" in server.events
+    pair.tls[0].connectionLost(Failure(ConnectionDone()))
+    assert server.reason.type is TruncatedConnectionLost
 
 
 def test_a_failure_waits_for_what_came_before_it() -> None:

@@ -59,6 +59,7 @@ class Pull:
     def __init__(self, transport: Any, count: int) -> None:
         self.transport = transport
         self.left = count
+        self.most = 0
         self.inside = self.stopped = False
 
     def resumeProducing(self) -> None:
@@ -66,6 +67,7 @@ class Pull:
         self.inside = True
         self.left -= 1
         self.transport.write(CHUNK)
+        self.most = max(self.most, self.transport.getHandle().queued)
         if not self.left:
             self.transport.unregisterProducer()
         self.inside = False
@@ -102,16 +104,41 @@ class Producers(TransportCase):
         producers = []
 
         def begin(server: Recorder) -> None:
-            producers.append(Pull(server.transport, 500))
+            producers.append(Pull(server.transport, COUNT))
             server.transport.registerProducer(producers[0], False)
             server.transport.loseConnection()
 
         server = Recorder().on("handshake", begin)
         client = Recorder().on("data", self.slow)
         self.runPair(server, client)
-        self.assertEqual(client.data, CHUNK * 500)
+        self.assertEqual(client.data, CHUNK * COUNT)
+        self.assertLess(producers[0].most, 200_000)
         self.assertFalse(producers[0].stopped)
         self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_pull_leaves_turns_to_others(self) -> None:
+        """However much is taken, a pull producer is asked a few times in each iteration of the reactor."""
+        pulls = []
+
+        class Source(Pull):
+            def resumeProducing(self) -> None:
+                pulls[-1] += 1
+                super().resumeProducing()
+
+        def turn(server: Recorder) -> None:
+            pulls.append(0)
+            if server.reason is None:
+                self.reactor.callLater(0, turn, server)
+
+        def begin(server: Recorder) -> None:
+            turn(server)
+            server.transport.registerProducer(Source(server.transport, 500), False)
+            server.transport.loseConnection()
+
+        server, client = Recorder().on("handshake", begin), Recorder()
+        self.runPair(server, client)
+        self.assertEqual(client.data, CHUNK * 500)
+        self.assertLess(max(pulls), 50)
 
     def test_file_sender(self) -> None:
         """Twisted's own."""
