@@ -125,6 +125,10 @@ def test_private_names_lead_to_openssl(pki: PKI, tmp_path: Path) -> None:
     assert lib.X509_NAME_oneline(mine.get_subject()._name, room, 200) != ffi.NULL
     assert SSL._lib is lib
     assert SSL._ffi is ffi
+    parameters = lib.SSL_get0_param(connection._ssl)
+    assert lib.X509_VERIFY_PARAM_set1_host(parameters, b"a.test", 6) == 1
+    assert lib.X509_VERIFY_PARAM_set1_ip(parameters, b"\x7f\0\0\1", 4) == 1
+    lib.X509_VERIFY_PARAM_set_hostflags(parameters, lib.X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS)
     assert lib.SSL_VERIFY_PEER == SSL.VERIFY_PEER
     assert lib.X509_V_ERR_CERT_HAS_EXPIRED == SSL.X509VerificationCodes.ERR_CERT_HAS_EXPIRED
     assert lib.Cryptography_HAS_TLSv1_3 == 1

@@ -2,6 +2,7 @@
  * private pointers of its objects (openssl_iface.dropin._util). */
 typedef ... EC_KEY;
 typedef ... EC_GROUP;
+typedef ... DH;
 
 unsigned long ERR_get_error(void);
 const char *ERR_func_error_string(unsigned long);
@@ -14,6 +15,11 @@ X509_VERIFY_PARAM *SSL_get0_param(SSL *);
 int X509_VERIFY_PARAM_set1_host(X509_VERIFY_PARAM *, const char *, size_t);
 void X509_VERIFY_PARAM_set_hostflags(X509_VERIFY_PARAM *, unsigned int);
 int X509_VERIFY_PARAM_set1_ip_asc(X509_VERIFY_PARAM *, const char *);
+int X509_VERIFY_PARAM_set1_ip(X509_VERIFY_PARAM *, const unsigned char *, size_t);
+int SSL_CTX_set_tmp_dh(SSL_CTX *, DH *);
+DH *PEM_read_bio_DHparams(BIO *, DH **, void *, void *);
+void DH_free(DH *);
+int SSL_get_error(const SSL *, int);
 SSL_CTX *SSL_get_SSL_CTX(const SSL *);
 int SSL_get_server_tmp_key(SSL *, EVP_PKEY **);
 EC_KEY *EVP_PKEY_get1_EC_KEY(EVP_PKEY *);
