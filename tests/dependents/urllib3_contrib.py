@@ -1,0 +1,76 @@
+"""``urllib3.contrib.pyopenssl``: as requests' users inject it; a server of the standard library answers."""
+
+from __future__ import annotations
+
+import http.server
+import ssl
+import threading
+
+import urllib3
+import urllib3.contrib.pyopenssl
+from common import AUTHORITY, BODY, CERTIFICATE, DIRECTORY, HOST, KEY, STRANGER, done
+
+urllib3.contrib.pyopenssl.inject_into_urllib3()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        name = (self.connection.getpeercert() or {}).get("subject")
+        self.answer(repr(name).encode() if self.path == "/who" else BODY)
+
+    def do_POST(self):
+        self.answer(self.rfile.read(int(self.headers["content-length"]))[::-1])
+
+    def answer(self, body):
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_):
+        pass  # the client refuses some of the connections
+
+
+server = Server(("127.0.0.1", 0), Handler)
+context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(AUTHORITY))
+context.verify_mode = ssl.CERT_OPTIONAL
+context.load_cert_chain(CERTIFICATE, KEY)
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+url = f"https://{HOST}:{server.server_port}"
+
+with urllib3.PoolManager(ca_certs=str(AUTHORITY), timeout=20, retries=False) as pool:
+    for _ in range(3):
+        response = pool.request("GET", url)
+        assert (response.status, response.data) == (200, BODY)
+    assert pool.request("POST", url, body=BODY).data == BODY[::-1]
+    wrapped = pool.connection_from_url(url).pool.queue[-1].sock
+    assert type(wrapped).__module__ == "urllib3.contrib.pyopenssl", wrapped
+    assert wrapped.version().startswith("TLSv1")
+with urllib3.PoolManager(
+    ca_certs=str(AUTHORITY),
+    cert_file=str(DIRECTORY / "client.pem"),
+    key_file=str(DIRECTORY / "client.key"),
+    timeout=20,
+    retries=False,
+) as pool:
+    assert b"client" in pool.request("GET", f"{url}/who").data
+for options in ({"ca_certs": str(STRANGER)}, {"ca_certs": str(AUTHORITY), "assert_hostname": "example.com"}):
+    with urllib3.PoolManager(timeout=20, retries=False, **options) as pool:
+        try:
+            pool.request("GET", url)
+        except urllib3.exceptions.SSLError as error:
+            assert "certificate verify failed" in str(error) or "doesn't match" in str(error), error
+        else:
+            raise AssertionError(f"accepted with {options}")
+server.shutdown()
+done("GET", "POST", "a client's certificate", "a stranger refused", "another name refused")
