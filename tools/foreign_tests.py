@@ -243,6 +243,13 @@ def main() -> int:
     parser.add_argument(
         "--old-policy", action="store_true", help="allow the keys and ciphers that were good enough once"
     )
+    parser.add_argument(
+        "--at-least",
+        type=int,
+        default=0,
+        metavar="COUNT",
+        help="how many have to pass, for it to be a success",
+    )
     parser.add_argument("--plain", action="store_true", help="without the drop-in: on what is installed")
     own: list[str] = sys.argv[1:]
     more: list[str] = []
@@ -302,6 +309,9 @@ def run_with(arguments: argparse.Namespace, variables: dict[str, str]) -> int:
         arguments.expect.write_text("".join(f"{test} | - | ?\n" for test in failures))
         return 0
     wrong = judge(outcomes, expected, series)
+    passed = sum(1 for outcome in outcomes.values() if outcome == PASSED)
+    if passed < arguments.at_least:
+        wrong.append(f"{passed} have passed, at least {arguments.at_least} should")
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -1,8 +1,8 @@
 """What the scenarios share: a throwaway authority, and a server certificate that it issued.
 
-Each program beside this one is a real user of pyOpenSSL doing what it is for, over loopback, verified, and asked
-to fail too.  ``tox run -m dependents`` runs them with ``python -m openssl_iface.dropin``.  A scenario ends with
-:func:`done`, or with a traceback.
+Each program beside this one is a real user of pyOpenSSL doing what it is for, over loopback, verified,
+and asked to fail too.  ``tox run -m dependents`` runs them with ``python -m openssl_iface.dropin``.
+A scenario ends with :func:`done`, or with a traceback.
 """
 
 from __future__ import annotations

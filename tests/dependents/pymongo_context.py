@@ -1,4 +1,4 @@
-"""PyMongo's TLS context on pyOpenSSL (``pymongo.pyopenssl_context``), as its synchronous connections use it."""
+"""PyMongo's TLS context on pyOpenSSL (``pymongo.pyopenssl_context``), as its connections use it."""
 
 from __future__ import annotations
 
@@ -68,7 +68,10 @@ while len(got) < len(BODY):
 sender.join()
 assert got == BODY
 connection.close()
-for name, authority, kind in ((HOST, STRANGER, SSL.Error), ("example.com", AUTHORITY, ssl.SSLCertVerificationError)):
+for name, authority, kind in (
+    (HOST, STRANGER, SSL.Error),
+    ("example.com", AUTHORITY, ssl.SSLCertVerificationError),
+):
     try:
         connect(name, authority)
     except kind as error:

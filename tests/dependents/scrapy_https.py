@@ -13,7 +13,9 @@ from scrapy.crawler import CrawlerProcess
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        links = "".join(f'<a href="/page{number}">page</a>' for number in range(5)) if self.path == "/" else ""
+        links = (
+            "".join(f'<a href="/page{number}">page</a>' for number in range(5)) if self.path == "/" else ""
+        )
         body = f"<html><body>{links}<p>{BODY.decode()}</p></body></html>".encode()
         self.send_response(200)
         self.send_header("content-type", "text/html")

@@ -85,7 +85,7 @@ class TestCycles:
             gc.enable()
 
     def test_what_could_not_be_sent_is_collected_with_the_traceback_that_says_so(self):
-        """CPython's collector crashes on a view that is lent while it is garbage (in a process of its own)."""
+        """CPython's collector crashes on a view that is lent while it is garbage."""
         done = program("""
             import gc
             from openssl_iface import SSL
