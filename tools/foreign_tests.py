@@ -30,6 +30,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
@@ -298,6 +299,10 @@ def run_with(arguments: argparse.Namespace, variables: dict[str, str]) -> int:
         outcomes = runner(more, where, variables, arguments.plain)
     else:
         with tempfile.TemporaryDirectory() as empty:
+            if arguments.runner == "pytest":
+                # Neither the configuration nor a conftest.py of a project that the environment lies in.
+                (Path(empty) / "pytest.ini").touch()
+                more += [f"-c{empty}/pytest.ini", f"--confcutdir={sysconfig.get_path('purelib')}"]
             outcomes = runner([arguments.what, *more], Path(empty), variables, arguments.plain)
     counts = ", ".join(
         f"{sum(1 for one in outcomes.values() if one == kind)} {kind}" for kind in (PASSED, FAILED, SKIPPED)
