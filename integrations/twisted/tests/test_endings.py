@@ -376,7 +376,7 @@ class Endings(TransportCase):
         self.runPair(server, client, serverContext=context, clientContext=self.clientContext(alpn=[b"x"]))
         self.assertIs(server.reason.type, ZeroDivisionError)
         self.assertTrue(client.reason.check(errors.Error), client.reason)
-        self.assertIsNotNone(client.reason.value.alert)
+        self.assertEqual(client.reason.value.alert, 120)  # no_application_protocol
 
     def test_raising_protocol(self) -> None:
         """What the protocol raises is logged, and ends this connection alone."""

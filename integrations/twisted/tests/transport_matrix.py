@@ -1,7 +1,9 @@
 """What the transport's tests share: the matrix of test cases, protocols that record, peers of another make.
 
-The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered}: :func:`matrix` makes a test
-case for each from one class.  *layered* is ``TLSProtocol`` over Twisted's own TCP transports.
+The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered, endpoint, starttls}:
+:func:`matrix` makes a test case for each from one class.  *layered* is ``TLSProtocol`` over Twisted's own
+TCP transports, *endpoint* what the endpoints make, *starttls* TLS that begins on a plain connection as soon
+as that is made.  What is about transports runs on the first two; the others are made of these.
 """
 
 from __future__ import annotations
@@ -28,10 +30,13 @@ from openssl_iface.testing.pki import Authority
 from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import (
     ServerContextFactory,
+    TLSClientEndpoint,
+    TLSServerEndpoint,
     TLSWrapperFactory,
     VerifyingClientContextFactory,
     connectSSL,
     listenSSL,
+    startTLS,
 )
 
 # -- a throwaway PKI ------------------------------------------------------------------
@@ -120,6 +125,28 @@ class Once(ClientFactory):
 
     def clientConnectionFailed(self, connector: Any, reason: Any) -> None:
         self.failed.callback(reason)
+
+
+class Starting(ClientFactory):
+    """Makes a factory's protocols start TLS on their connection before they hear of it."""
+
+    noisy = False
+
+    def __init__(self, factory: Any, context: Any, client: bool) -> None:
+        self._factory = factory
+        self._context = context
+        self._client = client
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = self._factory.buildProtocol(addr)
+        told = protocol.makeConnection
+
+        def makeConnection(transport: Any) -> None:
+            startTLS(transport, self._context, client=self._client)
+            told(transport)
+
+        protocol.makeConnection = makeConnection
+        return protocol
 
 
 class StdlibPeer(Recorder):
@@ -260,6 +287,13 @@ class TransportCase(ReactorBuilder):
         context = context or self.serverContext()
         if self.edge == "socket":
             port = listenSSL(self.reactor, 0, factory, context, interface="127.0.0.1", **options)
+        elif self.edge == "endpoint":
+            endpoint = TLSServerEndpoint(self.reactor, 0, context, interface="127.0.0.1", **options)
+            made: list[Any] = []
+            endpoint.listen(factory).addCallback(made.append)
+            port = made[0]
+        elif self.edge == "starttls":
+            port = self.reactor.listenTCP(0, Starting(factory, context, False), interface="127.0.0.1")
         else:
             wrapper = TLSWrapperFactory(context, False, factory)
             self._apply(wrapper, options)
@@ -271,6 +305,10 @@ class TransportCase(ReactorBuilder):
         context = context or self.clientContext()
         if self.edge == "socket":
             connectSSL(self.reactor, "127.0.0.1", port, factory, context, **options)
+        elif self.edge == "endpoint":
+            TLSClientEndpoint(self.reactor, "127.0.0.1", port, context, **options).connect(factory)
+        elif self.edge == "starttls":
+            self.reactor.connectTCP("127.0.0.1", port, Starting(factory, context, True))
         else:
             wrapper = TLSWrapperFactory(context, True, factory)
             self._apply(wrapper, options)

@@ -1,0 +1,185 @@
+"""Every way to end, at every moment, on either side; every way that a handshake fails: who is told what."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from functools import cache
+from typing import Any
+
+from transport_matrix import Once, Recorder, TransportCase, matrix, pki
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+
+from openssl_iface import errors
+from openssl_iface.testing.pki import PKI
+from openssl_iface.values import ProtocolVersion
+from openssl_iface_twisted import (
+    AbortedConnectionLost,
+    ServerContextFactory,
+    TruncatedConnectionLost,
+    VerifyingClientContextFactory,
+)
+
+BLOB = os.urandom(300_000)
+EDGES = ("socket", "layered", "endpoint", "starttls")
+
+
+@cache
+def throwaway() -> PKI:
+    return PKI("localhost")
+
+
+class EveryEnd(TransportCase):
+    def again(self) -> None:
+        """A fresh reactor, for a test that runs more than once."""
+        self.doCleanups()
+        self.reactor = self.buildReactor()
+
+    def at(self, moment: str, way: str, who: int) -> tuple[Recorder, Recorder]:
+        """Two that both write much when they may; one of them ends it, and is returned first."""
+        pair = Recorder(), Recorder()
+        for protocol in pair:
+            protocol.on("handshake", lambda p: p.transport.write(BLOB))
+        actor, peer = pair[who], pair[1 - who]
+
+        def end(protocol: Recorder) -> None:
+            if moment == "handshake":
+                protocol.transport.write(BLOB)
+            getattr(protocol.transport, way)()
+
+        if moment == "later":
+            # Both have all: nothing is queued any more.
+            def all_is_said(_: Recorder) -> None:
+                if len(actor.data) == len(peer.data) == len(BLOB):
+                    self.reactor.callLater(0.01, end, actor)
+
+            actor.on("data", all_is_said)
+            peer.on("data", all_is_said)
+        else:
+            actor.on(moment, end)
+        self.runPair(*pair)
+        return actor, peer
+
+    def test_loseConnection(self) -> None:
+        """Clean on both sides, and what the actor has written has arrived; at the beginning nothing has."""
+        for moment, who in itertools.product(("made", "handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                actor, peer = self.at(moment, "loseConnection", who)
+                self.assertIs(actor.reason.type, ConnectionDone)
+                if moment == "made":
+                    self.assertTrue(peer.reason.check(ConnectionLost), peer.reason)
+                    self.assertEqual((bytes(actor.data), bytes(peer.data)), (b"", b""))
+                else:
+                    self.assertIs(peer.reason.type, ConnectionDone)
+                    self.assertEqual(peer.data, BLOB)
+                self.again()
+
+    def test_loseWriteConnection(self) -> None:
+        """Between protocols that do not want half a connection it is another loseConnection."""
+        for moment, who in itertools.product(("handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                actor, peer = self.at(moment, "loseWriteConnection", who)
+                self.assertIs(actor.reason.type, ConnectionDone)
+                self.assertIs(peer.reason.type, ConnectionDone)
+                self.assertEqual(peer.data, BLOB)
+                self.again()
+
+    def test_abortConnection(self) -> None:
+        """The actor knows that it was itself; the peer is told of a loss, never of a clean end."""
+        for moment, who in itertools.product(("made", "handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                actor, peer = self.at(moment, "abortConnection", who)
+                self.assertIs(actor.reason.type, ConnectionAborted)
+                kinds = (AbortedConnectionLost, TruncatedConnectionLost)
+                self.assertTrue(peer.reason.check(*kinds), peer.reason)
+                if moment == "later":
+                    self.assertIs(peer.reason.type, AbortedConnectionLost)
+                self.again()
+
+    # -- handshakes that fail
+
+    def refused(self, server: Any, client: Any, alert: int | None, *, by: str) -> Any:
+        """Both fail, and who refuses hears of no handshake; gives its reason.  The other's has the alert."""
+        ends = {"server": Recorder(), "client": Recorder()}
+        self.runPair(ends["server"], ends["client"], serverContext=server, clientContext=client)
+        other = ends["client" if by == "server" else "server"]
+        refuses = ends[by]
+        self.assertNotIn("handshake", refuses.events)
+        self.assertTrue(refuses.reason.check(errors.Error), refuses.reason)
+        self.assertFalse(refuses.reason.check(ConnectionLost), refuses.reason)
+        if not (self.edge in ("layered", "starttls") and other.reason.check(AbortedConnectionLost)):
+            # Twisted's own transports drop what they have not read when a reset follows it.
+            self.assertTrue(other.reason.check(errors.Error), other.reason)
+            if alert is not None:
+                self.assertEqual(other.reason.value.alert, alert)
+        self.again()
+        return refuses.reason.value
+
+    def test_nothing_in_common(self) -> None:
+        """No cipher: the server refuses and says why, the client is told by the alert."""
+        server, client = self.serverContext(), self.clientContext()
+        if self.version == ProtocolVersion.TLS1_3:
+            server.getContext().set_tls13_ciphersuites("TLS_AES_128_GCM_SHA256")
+            client.getContext().set_tls13_ciphersuites("TLS_AES_256_GCM_SHA384")
+        else:
+            server.getContext().set_cipher_list("ECDHE-ECDSA-AES128-GCM-SHA256")
+            client.getContext().set_cipher_list("ECDHE-ECDSA-AES256-GCM-SHA384")
+        error = self.refused(server, client, 40, by="server")
+        self.assertIn("no shared cipher", str(error))
+
+    def test_bad_certificates(self) -> None:
+        """The client's reason has the verify error, depth and certificate; the server's has the alert."""
+        root = throwaway().root.certificate
+        for name, alert, depth in (
+            ("expired", 45, 0),
+            ("not_yet_valid", None, 0),
+            ("wrong_name", None, 0),
+            ("no_san", None, 0),
+            ("untrusted", 48, None),
+            ("path_length", None, None),
+            ("wrong_usage", None, 0),
+        ):
+            with self.subTest(name=name):
+                identity = getattr(throwaway(), name)
+                server = ServerContextFactory([identity.certificate, *identity.chain], identity.key)
+                client = VerifyingClientContextFactory("localhost", trust=[root])
+                for factory in (server, client):
+                    self.bound(factory.getContext())
+                error = self.refused(server, client, alert, by="client")
+                self.assertIs(type(error), errors.CertificateVerificationError)
+                self.assertIn(error.verify_code, identity.verdicts)
+                self.assertIn(f"depth {error.depth}", str(error))
+                if depth is not None:
+                    self.assertEqual(error.depth, depth)
+                    self.assertEqual(error.certificate, identity.certificate)
+
+    def test_bad_client_certificate(self) -> None:
+        """The other way: the server refuses, for a reason with depth; on TLS 1.3 the client is told later."""
+        server = self.serverContext(clientCA=pki() / "other.pem")
+        client = self.clientContext(certificate=pki() / "client-both.pem")
+        error = self.refused(server, client, 48, by="server")
+        self.assertIs(type(error), errors.CertificateVerificationError)
+        self.assertIn(f"depth {error.depth}", str(error))
+
+    def test_garbage(self) -> None:
+        """What is no TLS, to a server and to a client: an error of libssl's, and never a handshake."""
+        for data in (b"\x00" * 50, b"SSH-2.0-x\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 20_000):
+            with self.subTest(data=data[:10]):
+                server = Recorder()
+                stranger = Recorder().on("made", lambda s, data=data: s.transport.write(data))
+                self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(stranger))
+                self.runUntilLost(server, stranger)
+                self.assertEqual(server.events, ["made", "lost"])
+                self.assertTrue(server.reason.check(errors.Error), server.reason)
+                self.again()
+        client, stranger = (
+            Recorder(),
+            Recorder().on("data", lambda s: s.transport.write(b"HTTP/1.1 400 \r\n\r\n")),
+        )
+        self.connect(self.listenPlain(Once(stranger)), Once(client))
+        self.runUntilLost(stranger, client)
+        self.assertTrue(client.reason.check(errors.Error), client.reason)
+        self.assertEqual(client.events, ["made", "lost"])
+
+
+matrix(EveryEnd, globals(), EDGES)
