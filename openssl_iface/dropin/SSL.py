@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import sys
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
@@ -18,6 +17,8 @@ from typing import Any, NoReturn, TypeVar
 from .. import SSL as _ours
 from .. import values as _values
 from ..errors import AbortedError, CertificateVerificationError, OpenSSLError, TimedOutError, TruncatedError
+from ._arguments import _PassphraseHelper
+from ._callbacks import _baking, _callable, _naming, _selecting, _verifying
 from ._translate import (
     adopt,
     as_theirs,
@@ -32,7 +33,7 @@ from ._util import ffi as _ffi
 from ._util import lib as _lib
 from ._util import make_assert as _make_assert
 from .crypto import FILETYPE_PEM as _PEM
-from .crypto import _certificate, _EllipticCurve, _key, _PassphraseHelper
+from .crypto import _certificate, _EllipticCurve, _key
 
 # Constants, and what else needs no translation.
 globals().update({name: getattr(_ours, name) for name in _ours.__all__})
@@ -96,77 +97,6 @@ def _protocols(protos: Any) -> Any:
     if not protos:
         raise ValueError("at least one protocol must be specified")
     return protos
-
-
-def _said(*error: str) -> Error:
-    return as_theirs(Error([error]))
-
-
-def _selecting(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """An ALPN callback that may choose what was not offered, which nobody agrees to then."""
-    if callback is None:
-        return None
-    call = callback
-
-    @functools.wraps(call, updated=())
-    def select(connection: Any, offered: list[bytes]) -> Any:
-        chosen = call(connection, offered)
-        if not isinstance(chosen, bytes | _NoOverlappingProtocols):
-            raise TypeError("ALPN callback must return bytes, or NO_OVERLAPPING_PROTOCOLS")
-        if isinstance(chosen, bytes) and chosen not in offered:
-            raise _said("SSL routines", "", "no application protocol")
-        return chosen
-
-    return select
-
-
-def _naming(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """A callback for the server's name: what it raises is shown, and fails the handshake."""
-    if callback is None:
-        return None
-    call = callback
-
-    @functools.wraps(call, updated=())
-    def name(connection: Any) -> None:
-        try:
-            call(connection)
-        except Exception:
-            sys.excepthook(*sys.exc_info())
-            raise _said("SSL routines", "", "callback failed") from None
-
-    return name
-
-
-def _baking(callback: Callable[..., Any]) -> Callable[..., Any]:
-    """A callback that makes a cookie of at most 255 bytes."""
-
-    @functools.wraps(callback, updated=())
-    def bake(connection: Any) -> Any:
-        cookie = callback(connection)
-        if len(cookie) > 255:
-            raise ValueError(f"Cookie too long (got {len(cookie)} bytes, max 255)")
-        return cookie
-
-    return bake
-
-
-def _callable(callback: Any) -> Any:
-    if callback is not None and not callable(callback):
-        raise TypeError("callback must be callable")
-    return callback
-
-
-def _verifying(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
-    """A verify callback that is given a certificate of the class here."""
-    if callback is None:
-        return None
-    call = callback
-
-    @functools.wraps(call, updated=())
-    def verify(connection: Any, certificate: Any, code: int, depth: int, ok: int) -> Any:
-        return call(connection, adopt(certificate), code, depth, ok)
-
-    return verify
 
 
 @in_place_of(_ours.Session)

@@ -17,6 +17,8 @@ from typing import Any
 from .. import crypto as _ours
 from ..errors import CryptoError as Error
 from ..errors import X509StoreContextError
+from . import _curves
+from ._arguments import _ascii, _PassphraseHelper, _type
 from ._translate import (
     adopt,
     as_theirs,
@@ -43,6 +45,10 @@ FILETYPE_TEXT = _ours.FILETYPE_TEXT
 TYPE_RSA = _ours.TYPE_RSA
 TYPE_DSA = _ours.TYPE_DSA
 
+_EllipticCurve = _curves._EllipticCurve
+get_elliptic_curve = _curves.get_elliptic_curve
+get_elliptic_curves = _curves.get_elliptic_curves
+
 PassphraseCallableT = bytes | Callable[..., bytes]
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # The kinds of keys of cryptography: what is taken is asked what it can do, not what it is.
@@ -50,8 +56,6 @@ _PrivateKey = _PublicKey = _Key = Any
 
 _raise_current_error = functools.partial(_exception_from_error_queue, Error)
 _openssl_assert = _make_assert(Error)
-# As PEM_read_bio_PrivateKey(3) has room for.
-_PASSPHRASE_MAX = 1024
 
 _BasePKey: Any = _ours.PKey
 _BaseX509: Any = _ours.X509
@@ -421,52 +425,7 @@ def _key(pkey: Any) -> Any:
         raise TypeError("pkey must be a PKey instance") from None
 
 
-class _PassphraseHelper:
-    """A passphrase, or a callable that is asked for it, checked as pyOpenSSL does."""
-
-    def __init__(self, type: int, passphrase: Any, more_args: bool = False, truncate: bool = False) -> None:
-        if type != FILETYPE_PEM and passphrase is not None:
-            raise ValueError("only FILETYPE_PEM key format supports encryption")
-        if passphrase is not None and not isinstance(passphrase, bytes) and not callable(passphrase):
-            raise TypeError("Last argument must be a byte string or a callable.")
-        self._passphrase = passphrase
-        self._more_args = more_args
-        self._truncate = truncate
-
-    @property
-    def passphrase(self) -> Any:
-        """For the backend: ``None``, bytes, or a callable."""
-        return self.ask if callable(self._passphrase) else self._passphrase
-
-    def ask(self, *arguments: Any) -> bytes:
-        """What the callable answers."""
-        answer = self._passphrase(*arguments)
-        if not isinstance(answer, bytes):
-            raise ValueError("Bytes expected")
-        if len(answer) > _PASSPHRASE_MAX:
-            if not self._truncate:
-                raise ValueError("passphrase returned by callback is too long")
-            answer = answer[:_PASSPHRASE_MAX]
-        return answer
-
-
-_EITHER = "type argument must be FILETYPE_PEM or FILETYPE_ASN1"
-_ANY = "type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT"
-
-
-def _type(value: Any, *, text: bool = False) -> int:
-    """A type of file, or the ValueError that pyOpenSSL has for anything else."""
-    known = {FILETYPE_PEM, FILETYPE_ASN1, *([FILETYPE_TEXT] if text else [])}
-    if not isinstance(value, int) or value not in known:
-        raise ValueError(_ANY if text else _EITHER)
-    return value
-
-
 # -- functions -----------------------------------------------------------------------------
-
-
-def _ascii(buffer: Any) -> Any:
-    return buffer.encode("ascii") if isinstance(buffer, str) else buffer
 
 
 def load_privatekey(type: int, buffer: Any, passphrase: Any = None) -> PKey:
@@ -554,51 +513,6 @@ def dump_publickey(type: int, pkey: Any) -> bytes:
 
 dump_pkcs7_data = translated(_ours.dump_pkcs7_data)
 load_certificates = translated(_ours.load_certificates)
-
-
-class _EllipticCurve:
-    """A curve; there is one object for each."""
-
-    _curves: set[_EllipticCurve] | None = None
-
-    def __init__(self, lib: Any, nid: int, name: str) -> None:
-        self._lib = lib
-        self._nid = nid
-        self.name = name
-
-    @classmethod
-    def from_nid(cls, binding: Any, nid: int) -> _EllipticCurve:
-        """The curve of a number of OpenSSL's."""
-        return cls(binding, nid, _ffi.string(binding.OBJ_nid2sn(nid)).decode())
-
-    @classmethod
-    def _load_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:
-        return {cls(lib, curve._nid, curve.name) for curve in _ours.get_elliptic_curves()}
-
-    @classmethod
-    def _get_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:
-        if cls._curves is None:
-            cls._curves = cls._load_elliptic_curves(lib)
-        return cls._curves
-
-    def _to_EC_KEY(self) -> Any:
-        return _ffi.gc(_lib.EC_KEY_new_by_curve_name(self._nid), _lib.EC_KEY_free)
-
-    def __repr__(self) -> str:
-        return f"<Curve {self.name!r}>"
-
-
-def get_elliptic_curves() -> set[_EllipticCurve]:
-    """The curves that this OpenSSL knows."""
-    return _EllipticCurve._get_elliptic_curves(_lib)
-
-
-def get_elliptic_curve(name: str) -> _EllipticCurve:
-    """The curve of this name; a ValueError if there is none."""
-    for curve in get_elliptic_curves():
-        if curve.name == name:
-            return curve
-    raise ValueError("unknown curve name", name)
 
 
 # What the later releases have taken away: the last ones that had it said so when it was asked for.

@@ -1,0 +1,55 @@
+"""What callers may give to ``OpenSSL.crypto``: types of files, text for PEM, passphrases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..crypto import FILETYPE_ASN1, FILETYPE_PEM, FILETYPE_TEXT
+
+# As PEM_read_bio_PrivateKey(3) has room for.
+_PASSPHRASE_MAX = 1024
+
+
+class _PassphraseHelper:
+    """A passphrase, or a callable that is asked for it, checked as pyOpenSSL does."""
+
+    def __init__(self, type: int, passphrase: Any, more_args: bool = False, truncate: bool = False) -> None:
+        if type != FILETYPE_PEM and passphrase is not None:
+            raise ValueError("only FILETYPE_PEM key format supports encryption")
+        if passphrase is not None and not isinstance(passphrase, bytes) and not callable(passphrase):
+            raise TypeError("Last argument must be a byte string or a callable.")
+        self._passphrase = passphrase
+        self._more_args = more_args
+        self._truncate = truncate
+
+    @property
+    def passphrase(self) -> Any:
+        """For the backend: ``None``, bytes, or a callable."""
+        return self.ask if callable(self._passphrase) else self._passphrase
+
+    def ask(self, *arguments: Any) -> bytes:
+        """What the callable answers."""
+        answer = self._passphrase(*arguments)
+        if not isinstance(answer, bytes):
+            raise ValueError("Bytes expected")
+        if len(answer) > _PASSPHRASE_MAX:
+            if not self._truncate:
+                raise ValueError("passphrase returned by callback is too long")
+            answer = answer[:_PASSPHRASE_MAX]
+        return answer
+
+
+_EITHER = "type argument must be FILETYPE_PEM or FILETYPE_ASN1"
+_ANY = "type argument must be FILETYPE_PEM, FILETYPE_ASN1, or FILETYPE_TEXT"
+
+
+def _type(value: Any, *, text: bool = False) -> int:
+    """A type of file, or the ValueError that pyOpenSSL has for anything else."""
+    known = {FILETYPE_PEM, FILETYPE_ASN1, *([FILETYPE_TEXT] if text else [])}
+    if not isinstance(value, int) or value not in known:
+        raise ValueError(_ANY if text else _EITHER)
+    return value
+
+
+def _ascii(buffer: Any) -> Any:
+    return buffer.encode("ascii") if isinstance(buffer, str) else buffer
