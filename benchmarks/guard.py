@@ -1,7 +1,7 @@
 """A guard against changes that halve the speed: ratios of instructions, with generous bounds.
 
-``python -m benchmarks --guard``.  *callgrind* counts the instructions of one process that does a work so often, and
-of one that does it more often: the difference does not depend on what else the machine does.
+``python -m benchmarks --guard``.  *callgrind* counts the instructions of one process that does a work
+so often, and of one that does it more often: the difference does not depend on what else the machine does.
 Without valgrind it is CPU time within one process, by turns; the best of a few attempts counts then,
 since noise makes a ratio worse or better but a slow change makes it worse always.
 """
