@@ -34,17 +34,18 @@ class Connection(Direct):
         not have is looked up on it (by a subclass of the same name, which such connections are of).
     """
 
+    _app_data: Any = None
+    # What was set for this connection alone stays when it goes on with another context.
+    _own_callables: dict[str, Any] | None = None
+    _own_verify = False
+    _own_options = 0
+
     def __init__(self, context: Context, socket: Any = None) -> None:
         as_instance(context, Context, "context")
         super().__init__(context, socket)
         kind: Any = type(self)
         if socket is not None and not issubclass(kind, _SocketAttributes):
             self.__class__ = _with_attributes(kind)
-        self._app_data: Any = None
-        # What was set for this connection alone stays when it goes on with another context.
-        self._own_callables: dict[str, Any] = {}
-        self._own_verify = False
-        self._own_options = 0
 
     def accept(self) -> tuple[Connection, Any]:
         """Accept on the listening socket: ``(connection, address)``; the handshake is the caller's."""
@@ -84,7 +85,7 @@ class Connection(Direct):
             before = self._hooks.callables
             callables = {name: call for name, call in context._callables.items() if name not in stay}
             callables.update({name: before[name] for name in stay if name in before})
-            self._adopt({**callables, **self._own_callables})
+            self._adopt({**callables, **(self._own_callables or {})})
 
     def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
         """As :meth:`IConnection.set_verify` says."""
@@ -98,9 +99,10 @@ class Connection(Direct):
     def _set_hook(self, name: str, callback: Any) -> None:
         callables = self._hooks.callables.copy()
         callables.pop(name, None)
-        self._own_callables.pop(name, None)
+        own = self._own_callables = self._own_callables or {}
+        own.pop(name, None)
         if callback is not None:
-            self._own_callables[name] = callables[name] = callback
+            own[name] = callables[name] = callback
         self._adopt(callables)
 
     def set_verify_depth(self, depth: int) -> None:

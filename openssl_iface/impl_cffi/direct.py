@@ -68,6 +68,14 @@ class Direct(Datagram):
 
     _socket: Any
     fileno: Callable[[], int]
+    # What few connections need is made when they need it: there may be many that are idle.
+    _carrier: Carrier | None = None
+    # One send after another: each is said to have gone when its last byte has.
+    _sending: Guard | None = None
+    _resume: tuple[Any, int] | None = None
+    # For threads that wait for what another one is to read.
+    _moved: threading.Condition | None = None
+    _waiting_threads = 0
 
     def __init__(self, context: Any, socket: Any) -> None:
         fileno = -1
@@ -85,13 +93,8 @@ class Direct(Datagram):
                 raise TypeError(f"socket: {type(socket).__name__} has neither fileno() nor recv() and send()")
         super().__init__(context, fileno)
         self._socket = socket
-        self._carrier = carrier
-        # One send after another: each is said to have gone when its last byte has.
-        self._sending = Guard()
-        self._resume: tuple[Any, int] | None = None
-        # For threads that wait for what another one is to read.
-        self._moved: threading.Condition | None = None  # when the first one waits
-        self._waiting_threads = 0
+        if carrier is not None:
+            self._carrier = carrier
 
     # -- performing an operation -----------------------------------------------------
 
@@ -104,6 +107,12 @@ class Direct(Datagram):
             return None if os.get_blocking(self._conn.fd) else 0.0
         timeout = ask()
         return time.monotonic() + timeout if timeout else timeout
+
+    def _turns(self) -> Guard:
+        with self._lock:
+            if self._sending is None:
+                self._sending = Guard()
+            return self._sending
 
     def _condition(self) -> threading.Condition:
         with self._lock:
@@ -305,14 +314,14 @@ class Direct(Datagram):
         size = min(len(view), MOST)
         # Given back at once: in a traceback that is part of a cycle it would outlive the view, and
         # CPython's collector does not survive that.
-        with self._sending, ffi.from_buffer(view) as pointer:
+        with self._turns(), ffi.from_buffer(view) as pointer:
             return int(self._perform(WRITE, pointer, size, deadline=deadline))
 
     def sendall(self, data: bytes, flags: int | None = 0) -> int:
         """As :meth:`IConnection.sendall` says; returns the size of *data*."""
         del flags
         view = self._bytes_like("data", data)
-        with self._sending:
+        with self._turns():
             kept, at = self._resume or (None, 0)
             self._resume = None
             if kept is not data and kept != view:
@@ -442,9 +451,9 @@ class Direct(Datagram):
         """As :meth:`IConnection.bio_write` says."""
         if self._socket is not None:
             self._need_memory()
-        view: Any = data if type(data) is bytes else ffi.from_buffer(self._bytes_like("data", data))
-        size = len(view)
-        if not _fast_put(self._conn, view, size):
+        block = data if type(data) is bytes else bytes(self._bytes_like("data", data))
+        size = len(block)
+        if not _fast_put(self._conn, block, size):
             raise MemoryError("ciphertext")
         return size
 

@@ -281,7 +281,8 @@ class Engine(Failures):
 
     def event_feed(self, data: bytes) -> bytes:
         """As :meth:`IConnection.event_feed` says."""
-        block: Any = data if type(data) is bytes else ffi.from_buffer(self._bytes_like("data", data))
+        # A copy: what is lent, and kept by a traceback in a cycle, CPython's collector does not survive.
+        block = data if type(data) is bytes else bytes(self._bytes_like("data", data))
         try:
             space = _take()
         except IndexError:
