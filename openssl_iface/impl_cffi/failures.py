@@ -24,7 +24,7 @@ from ..errors import (
 from ..values import Ending
 from . import _errors
 from ._callbacks import Hooks
-from ._handles import share
+from ._handles import generation, share
 from ._native import ffi, lib
 from .x509 import X509
 
@@ -62,7 +62,14 @@ def twin(error: BaseException) -> BaseException:
 
 
 def reentered() -> Error:
-    """The error for an operation on a connection from within its own callback."""
+    """The error for an operation on a connection from within its own callback.
+
+    Or in a child: a thread that does not live there was in the midst of an operation at the fork.
+    """
+    if generation():
+        return Error(
+            "this connection was in use when the process forked, or a callback has called back into it"
+        )
     return Error("a callback of this connection has called back into it: that cannot be done from there")
 
 
