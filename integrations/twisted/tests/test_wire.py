@@ -330,7 +330,8 @@ class Wire(TransportCase):
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         self.assertEqual(len(dropped), 1)
-        self.assertTrue(client.reason.check(ConnectionDone, ConnectionLost))
+        self.assertEqual(served.data, b"x")
+        self.assertIs(client.reason.type, ConnectionDone)
 
     def test_nothing_is_left(self) -> None:
         """Transports and engines are gone when the connections are."""
