@@ -26,6 +26,8 @@ from .version import __version__
 
 THEIRS = "OpenSSL"
 OURS = __package__
+# The modules that are loaded with the package.
+PARTS = ("SSL", "_util", "crypto", "version")
 # Names of the distribution that provides OpenSSL, as they are compared (PEP 503).
 DISTRIBUTION = "pyopenssl"
 
@@ -50,6 +52,9 @@ class _Loader(importlib.abc.Loader):
         # The machinery has just written the alias over it; relative imports need the true one.
         module.__spec__ = self._spec
         module.__loader__ = self._spec.loader
+        if self._name == OURS:  # as after an import of pyOpenSSL, whose package imports these itself
+            for part in PARTS:
+                importlib.import_module(f"{THEIRS}.{part}")
 
     def get_code(self, _name: str) -> None:
         """Nothing to run: the module has been run under its own name."""

@@ -53,6 +53,24 @@ print(OpenSSL.SSL.mark, metadata.version("pyOpenSSL"))
     assert after == before
 
 
+def test_the_package_brings_its_modules(run: Run) -> None:
+    """Programs look them up in ``sys.modules``, and pickles by their names."""
+    done = run(
+        "-c",
+        INSTALL
+        + """
+import sys
+from OpenSSL import SSL
+assert sys.modules["OpenSSL.SSL"] is SSL
+assert {"OpenSSL.crypto", "OpenSSL.version", "OpenSSL._util"} <= set(sys.modules)
+assert SSL.__spec__.name == "openssl_iface.dropin.SSL"
+import openssl_iface.dropin.SSL
+assert openssl_iface.dropin.SSL is SSL
+""",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_twice_is_once(run: Run) -> None:
     done = run("-c", INSTALL + INSTALL + "import sys; print(len(sys.meta_path))")
     once = run("-c", INSTALL + "import sys; print(len(sys.meta_path))")
