@@ -54,10 +54,16 @@ def rows(text: bytes) -> dict[str, str]:
     return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
+def heed_hangup() -> None:
+    """Before the command begins: the tests may have been started by nohup(1), whose children ignore it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 class Program:
     """The command at work; a context manager, which ends it for certain."""
 
     def __init__(self, *arguments: object, **options: Any) -> None:
+        options.setdefault("preexec_fn", heed_hangup)
         self.process: Any = subprocess.Popen(
             [*PROGRAM, *map(str, arguments)],
             stdin=options.pop("stdin", subprocess.DEVNULL),
