@@ -2,13 +2,19 @@
 
 It may block or not, and be used by several threads: one may wait in its ``recv`` while
 another sends.  Bytes leave in the order in which libssl made them, since only one
-thread at a time sends; who finds another at it leaves the work to that one, who looks
-again before it stops.
+thread at a time sends.
+
+A thread that reads may have to send, too: an answer of libssl's.  On a transport that blocks it
+must not do that while others write, or it would soon be sending *their* data; with both peers at
+that, nobody reads, and none comes to an end.  So it leaves its answers to a thread that writes
+wherever there is one, and that one looks again before it stops.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ..errors import WantReadError, WantWriteError
@@ -44,6 +50,10 @@ class Carrier:
     def __init__(self, transport: Any) -> None:
         self._transport = transport
         self._sending = threading.Lock()
+        self._sender = 0
+        # Threads in the midst of writing, and whether one that reads has left them something to send.
+        self._writers = 0
+        self._left = False
         # One thread at a time waits in the transport's recv, the others for that thread.
         self._moved = threading.Condition()
         self._receiving = False
@@ -60,43 +70,92 @@ class Carrier:
         """As ``Direct._perform``; a transport that does not block makes it raise a ``Want...Error``."""
         reads = what in READS
         if not reads:
-            if not self._send_all(connection):
-                raise WantWriteError
+            with self._writing(connection):
+                if not self._send_all(connection):
+                    raise WantWriteError
             said, self._unsaid = self._unsaid, None
             if said is not None and said[0] == what:
                 return said[1]
         while True:
             arrivals = self._arrivals
-            try:
-                done = connection._try(what, data, size, keep)
-            except WantReadError:
-                failure = None
-                try:
-                    if not self._send_all(connection):
-                        raise WantWriteError from None
-                except OSError as error:
-                    if not reads:
-                        raise
-                    failure = error  # the peer's last words may be there
-                if not self._receive(connection, arrivals):
-                    if failure is not None:
-                        raise failure from None
-                    raise
-            except BaseException:
-                self._last_words(connection)
-                raise
+            if reads:
+                finished, result = self._attempt(connection, what, data, size, keep)
             else:
-                if not self._send_all(connection) and not reads:
-                    self._unsaid = what, done
-                    raise WantWriteError
-                return done
+                with self._writing(connection):
+                    finished, result = self._attempt(connection, what, data, size, keep)
+            if finished:
+                return result
+            if not self._receive(connection, arrivals):
+                try:
+                    raise result
+                finally:
+                    del result  # which would be a cycle
 
-    def _send_all(self, connection: Any) -> bool:
-        """Give the transport what libssl has written; false if it does not take all of it."""
-        conn, lock = connection._conn, connection._lock
-        while self._sending.acquire(blocking=False):
+    def _attempt(self, connection: Any, what: int, data: Any, size: int, keep: bool) -> tuple[bool, Any]:
+        """Do it once, and send what comes of it.
+
+        :returns: true and the result, or false and what to raise unless something arrives.
+        """
+        reads = what in READS
+        try:
+            done = connection._try(what, data, size, keep)
+        except WantReadError as want:
+            failure: Exception = want
             try:
-                while True:
+                if not self._send_all(connection, reads):
+                    raise WantWriteError from None
+            except OSError as error:
+                if not reads:
+                    raise
+                failure = error  # the peer's last words may be there
+            return False, failure.with_traceback(None)
+        except BaseException:
+            self._last_words(connection, reads)
+            raise
+        if not self._send_all(connection, reads) and not reads:
+            self._unsaid = what, done
+            raise WantWriteError
+        return True, done
+
+    @contextmanager
+    def _writing(self, connection: Any) -> Iterator[None]:
+        """This thread sends whatever there is to send, also what others leave to it."""
+        with self._moved:
+            self._writers += 1
+        try:
+            yield
+        finally:
+            with self._moved:
+                self._writers -= 1
+                mine = self._left and not self._writers
+                if mine:
+                    self._left = False
+            if mine:
+                self._last_words(connection)
+
+    def _leave(self) -> bool:
+        """Leave what is to be sent to a thread that writes, if there is one."""
+        with self._moved:
+            if self._writers:
+                self._left = True
+            return self._writers > 0
+
+    def _send_all(self, connection: Any, reads: bool = False) -> bool:
+        """Give the transport what libssl has written; false if it does not take all of it.
+
+        :param reads: this thread is one that reads.
+        """
+        conn, lock = connection._conn, connection._lock
+        while lib.oi_buffered_out(conn) or self._unsent:
+            if reads and self._leave():
+                return True
+            if not self._sending.acquire(blocking=False):
+                if reads or self._sender == threading.get_ident():
+                    return True
+                self._sending.acquire()
+            self._sender = threading.get_ident()
+            try:
+                while not (reads and self._leave()):
                     if not self._unsent:
                         with lock:
                             self._unsent = take_out(conn, EVENT_SIZE)
@@ -114,16 +173,14 @@ class Carrier:
                     if not sent:
                         return False
             finally:
+                self._sender = 0
                 self._sending.release()
-            with lock:
-                if not lib.oi_buffered_out(conn):
-                    return True
         return True
 
-    def _last_words(self, connection: Any) -> None:
+    def _last_words(self, connection: Any, reads: bool = False) -> None:
         """Send what there is, an alert above all, while an error is on its way up."""
         try:
-            self._send_all(connection)
+            self._send_all(connection, reads)
         except Exception:
             return
 
