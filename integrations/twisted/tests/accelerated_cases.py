@@ -427,6 +427,26 @@ class OtherTransports(Case):
         self.assertIsInstance(server.reason.value, ConnectionDone)
 
     @inlineCallbacks
+    def test_startTLS_over_TLS(self):
+        """From then on the socket carries what the second one makes; the first must not pass it by."""
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"warm")
+        server.transport.write(b"warm")
+        yield gatherResults([server.received(4), client.received(4)])
+        self.assertTrue(server.lane.direct and client.lane.direct)
+        server.transport.startTLS(contexts()[0])
+        client.transport.startTLS(contexts()[1])
+        client.transport.write(b"inside")
+        yield server.received(10)
+        server.transport.write(b"answer")
+        yield client.received(10)
+        self.assertEqual((server.data, client.data), (b"warminside", b"warmanswer"))
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+        self.assertIsInstance(server.reason.value, ConnectionDone)
+
+    @inlineCallbacks
     def test_TLS_in_TLS_through_endpoints(self):
         server, client = Peer(data=echo), Peer()
         inner = tls.TLSMemoryBIOFactory(contexts()[0], False, Factory.forProtocol(lambda: server))

@@ -116,6 +116,65 @@ class Producers(TransportCase):
         self.assertFalse(producers[0].stopped)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    def pullSmall(self, count: int) -> None:
+        """Small pieces leave in their order, and the last one leaves, too."""
+        pieces = [b"%d " % number for number in range(count)]
+        whole = b"".join(pieces)
+
+        @implementer(IPullProducer)
+        class Small:
+            def __init__(self, server: Recorder) -> None:
+                self.server = server
+
+            def resumeProducing(self) -> None:
+                self.server.transport.write(pieces.pop(0))
+                if not pieces:
+                    self.server.transport.unregisterProducer()
+
+            def stopProducing(self) -> None:
+                pass
+
+        def arrived(client: Recorder) -> None:
+            if len(client.data) >= len(whole):
+                client.transport.loseConnection()
+
+        server = Recorder().on("data", lambda s: s.transport.registerProducer(Small(s), False))
+        client = Recorder().on("handshake", lambda c: c.transport.write(b"x")).on("data", arrived)
+        self.runPair(server, client)
+        self.assertEqual(client.data, whole)
+
+    def test_pull_of_small_pieces(self) -> None:
+        """More than one turn's, begun within an event."""
+        self.pullSmall(39)
+
+    def test_pull_that_ends_with_a_turn(self) -> None:
+        """Nothing is written after it."""
+        self.pullSmall(32)
+
+    def test_cancelling_what_is_delayed_silences_nobody(self) -> None:
+        """Some programs cancel all delayed calls of a reactor, as test runners do between two tests."""
+
+        def begin(client: Recorder) -> None:
+            client.transport.write(b"1")
+            client.transport.write(b"2")
+            for call in self.reactor.getDelayedCalls():
+                if "_run" in str(call):
+                    call.cancel()
+            self.reactor.callLater(0, on, client)
+
+        def on(client: Recorder) -> None:
+            client.transport.write(b"3")
+            client.transport.write(b"4")
+
+        def arrived(server: Recorder) -> None:
+            if len(server.data) == 4:
+                server.transport.loseConnection()
+
+        server = Recorder().on("data", arrived)
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0, begin, c))
+        self.runPair(server, client)
+        self.assertEqual(server.data, b"1234")
+
     def test_pull_leaves_turns_to_others(self) -> None:
         """However much is taken, a pull producer is asked a few times in each iteration of the reactor."""
         pulls = []

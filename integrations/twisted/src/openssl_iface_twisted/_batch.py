@@ -23,17 +23,23 @@ class Batch:
     def __init__(self, reactor: Any) -> None:
         self._reactor = ref(reactor)
         self._members: list[_Collecting] = []
+        self._call: Any = None
 
     def add(self, member: _Collecting) -> None:
         """Call ``member._endBatch()`` then, which must not raise."""
-        if not self._members:
-            reactor = self._reactor()
-            if reactor is None:
-                return
-            reactor.callLater(0, self._run)
         self._members.append(member)
+        self.ensure()
+
+    def ensure(self) -> None:
+        """See to it that the call comes, also if somebody has cancelled all delayed calls of the reactor."""
+        call = self._call
+        if call is None or not call.active():
+            reactor = self._reactor()
+            if reactor is not None:
+                self._call = reactor.callLater(0, self._run)
 
     def _run(self) -> None:
+        self._call = None
         members, self._members = self._members, []
         for member in members:
             member._endBatch()

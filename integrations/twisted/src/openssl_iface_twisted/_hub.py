@@ -129,7 +129,10 @@ def hub_of(reactor: Any) -> Hub | None:
     except KeyError:
         kind = type(reactor)
         epoll = (kind.__module__, kind.__qualname__) == ("twisted.internet.epollreactor", "EPollReactor")
-        hub = _hubs[reactor] = Hub(reactor) if epoll else None
+        try:
+            hub = _hubs[reactor] = Hub(reactor) if epoll else None
+        except OSError:  # descriptors are short: this one does without, and a later one may have it
+            return None
         return hub
     except TypeError:  # a reactor that cannot be referred to weakly
         return None

@@ -92,7 +92,7 @@ class Writing:
             return
         try:
             function(*arguments)
-        except Exception:
+        except BaseException:  # as the reactor takes it from an event
             failure = Failure()
             log.err(failure)
             self._finish(failure)
@@ -110,6 +110,8 @@ class Writing:
             self._outSize += len(data)
             if self._outSize >= LARGE:
                 self._flushOut()
+            elif self._collecting == BATCH:
+                self._batch.ensure()
         else:
             self._collecting = BATCH
             if not self._scheduled:
@@ -122,12 +124,23 @@ class Writing:
         self.write(b"".join(iovec))
 
     def _flushOut(self) -> None:
-        """Give the engine what has been collected."""
+        """Give the engine what has been collected, also what the producer writes meanwhile."""
+        self._send(self._collected())
+        if self._out and self._collecting != BATCH:
+            # The producer has had its turn: it is not asked again for what it has written in it.
+            producing, self._producing = self._producing, True
+            try:
+                while self._out:
+                    self._send(self._collected())
+            finally:
+                self._producing = producing
+
+    def _collected(self) -> bytes:
         out = self._out
         data = out[0] if len(out) == 1 else b"".join(out)
         out.clear()
         self._outSize = 0
-        self._send(data)
+        return data
 
     def _send(self, data: bytes) -> None:
         try:

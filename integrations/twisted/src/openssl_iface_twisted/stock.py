@@ -66,6 +66,7 @@ class Lane:
         self._may_wait = connection.get_protocol_version() < ProtocolVersion.TLS1_3
         self._tcp = _tcp_below(protocol)
         if self._tcp is not None:
+            self._above = self._tcp.protocol
             self._stock_read = self._tcp.doRead
             self._tcp.doRead = self._doRead
 
@@ -77,6 +78,7 @@ class Lane:
         if (
             below is not None
             and below.connected
+            and below.protocol is self._above
             and not (below.dataBuffer or below._tempDataBuffer)
             and not (below.disconnecting or below._writeDisconnecting or below._writeDisconnected)
             and not (tls.disconnecting or tls._lostTLSConnection or tls._aborted or tls._appSendBuffer)
@@ -99,12 +101,22 @@ class Lane:
             del below.doRead
             del self._stock_read
 
+    def _superseded(self) -> bool:
+        """Whether somebody has come between us and the socket: ``startTLS`` over TLS does."""
+        return self._tcp.protocol is not self._above
+
+    def _tcp_read(self) -> Any:
+        read = self._stock_read
+        if self._superseded():
+            self.close()
+        return read()
+
     # -- what comes -----------------------------------------------------------------
 
     def _doRead(self) -> Any:
         """The reactor says that the socket is readable."""
-        if not self.direct:
-            return self._stock_read()
+        if not self.direct or self._superseded():
+            return self._tcp_read()
         tls = self.protocol
         self._busy = True
         try:
@@ -112,6 +124,8 @@ class Lane:
                 data = self.connection.event_read()
             except OpenSSLError as error:
                 return self._failed(error)
+            if tls._appSendBuffer and not self.connection.queued:
+                tls._unbufferPendingWrites()
             if data and not tls._aborted:
                 tls.wrappedProtocol.dataReceived(data)
             if self._pieces:
@@ -182,6 +196,8 @@ class Lane:
 
     def send(self, data: bytes) -> None:
         """Encrypt *data*, and send it."""
+        if self._tcp is not None and self._superseded():
+            self.close()
         tls, connection, below = self.protocol, self.connection, self._tcp
         if self.direct:
             if not below.connected or below._writeDisconnecting:

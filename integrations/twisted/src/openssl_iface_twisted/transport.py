@@ -87,7 +87,7 @@ class TLSConnection(TLSStream, tcp.Connection):
         wants = engine.wants
         if not wants & WRITE:
             self.stopWriting()
-        elif self.producer is None and self._flowing and not wants & PROCEED:
+        elif self.producer is None and self._flowing and not wants & PROCEED and not self._out:
             self._collecting = OPEN
             return
         self._advance(b"")
