@@ -378,7 +378,11 @@ class Direct(Datagram):
 
     def connect(self, address: Any) -> None:
         """Connect the socket and be the client; the handshake is the caller's."""
-        self._socket.connect(address)
+        try:
+            self._socket.connect(address)
+        except BlockingIOError:  # it is on its way
+            self.set_connect_state()
+            raise
         self.set_connect_state()
 
     def connect_ex(self, address: Any) -> int:

@@ -322,6 +322,10 @@ class PKCS12:
         legacy: bool = False,
     ) -> bytes:
         secret = _text(passphrase, "passphrase")
+        name = self._friendlyname
+        if name is not None and (b"\0" in name or not _is_bmp(name)):
+            # Other software has written it; PKCS12_create takes it for a C string of 16-bit characters.
+            raise ValueError("self: its friendly name has a NUL or a character beyond U+FFFF: set another")
         rounds = as_int(iter, "iter", 0, ROUNDS_MAX) or PBKDF2_ROUNDS
         # 0 is the default, as for PKCS12_create(3).
         mac_rounds = as_int(maciter, "maciter", NO_MAC, ROUNDS_MAX) or PBKDF2_ROUNDS
@@ -330,13 +334,13 @@ class PKCS12:
         private = ffi.NULL if key is None else key._need_private("the private key")
         mine = ffi.NULL if cert is None else cert._whole("the certificate")
         others = certificate_stack(self._cacerts or (), "the CA certificates")
-        name = ffi.NULL if self._friendlyname is None else self._friendlyname
+        label = ffi.NULL if name is None else name
         word, size = (ffi.NULL, 0) if secret is None else (secret, len(secret))
 
         def create(context: Any) -> Any:
             # PKCS12_create would choose another digest for the MAC in each version.
             arguments = (
-                word, name, private, mine, others, scheme.key, scheme.certificates, rounds, NO_MAC, 0,
+                word, label, private, mine, others, scheme.key, scheme.certificates, rounds, NO_MAC, 0,
             )  # fmt: skip
             clear()
             if context == ffi.NULL:

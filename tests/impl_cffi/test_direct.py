@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import signal
 import socket
 import struct
@@ -10,6 +11,7 @@ import threading
 
 import pytest
 
+from openssl_iface import SSL
 from openssl_iface.errors import (
     AbortedError,
     Error,
@@ -290,6 +292,17 @@ class TestBlocking:
 
 
 class TestNonBlocking:
+    def test_a_connect_that_is_on_its_way_is_a_clients(self):
+        """Whoever waits for it then goes on with the handshake."""
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as sock:
+            sock.setblocking(False)
+            client = SSL.Connection(SSL.Context(SSL.TLS_METHOD), sock)
+            with pytest.raises(BlockingIOError):
+                client.connect(listening.getsockname())
+            select.select([], [sock], [], 30)
+            with pytest.raises(WantReadError):
+                client.do_handshake()
+
     def test_recv_without_data_wants_to_read(self, narrow):
         _server, client = narrow
         with pytest.raises(WantReadError):

@@ -214,6 +214,21 @@ class TestRoundTrip:
         again = load_pkcs12(item.export("x", **FEW), "x")
         assert again.get_friendlyname() == (None if name is None else name.encode())
 
+    @pytest.mark.parametrize("there", ["\0\0\0b", "\ud83d\ude00"])
+    def test_a_name_that_cannot_be_written_again_is_not_cut_off(self, pki: Any, there: str) -> None:
+        item = PKCS12()
+        item.set_privatekey(pki.alice.key)
+        item.set_friendlyname("aXYb")
+        data = item.export("x", iter=1, maciter=-1)
+        name = "XY".encode("utf-16be")
+        odd = data.replace(name, there.encode("utf-16be", "surrogatepass")[-4:])
+        assert odd != data
+        again = load_pkcs12(odd, "x")
+        with pytest.raises(ValueError, match="friendly name"):
+            again.export("x")
+        again.set_friendlyname("ab")
+        assert load_pkcs12(again.export("x", **FEW), "x").get_friendlyname() == b"ab"
+
     @pytest.mark.parametrize(("kind", "bits"), [(KeyType.EC, 256), (KeyType.ED25519, 0), (KeyType.DSA, 2048)])
     def test_a_key_alone(self, kind: int, bits: int) -> None:
         key = PKey()

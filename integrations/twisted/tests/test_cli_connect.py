@@ -211,6 +211,7 @@ def test_a_reader_that_leaves_after_the_peer(pki, root, tmp_path, where):
             assert said.endswith(b"Error: standard input or output: No space left on device.\n")
 
 
+@pytest.mark.memory
 def test_a_reader_that_does_not_read(pki, root, tmp_path):
     """The peer has to wait; nothing piles up here."""
     with server(pki.good, tmp_path) as peer:

@@ -359,6 +359,7 @@ def peak(process) -> int:
     return int(line.split()[1]) >> 10
 
 
+@pytest.mark.memory
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 def test_a_large_file(site, tls):
     size = 256 << 20
