@@ -25,7 +25,9 @@ from ._translate import (
     backend,
     bytes_of_text,
     in_place_of,
+    name_as_theirs,
     need,
+    of_program,
     path_bytes,
     translated,
 )
@@ -46,6 +48,9 @@ WantReadError = _ours.WantReadError
 WantWriteError = _ours.WantWriteError
 WantX509LookupError = _ours.WantX509LookupError
 ZeroReturnError = _ours.ZeroReturnError
+name_as_theirs(
+    "SSL", Error, SysCallError, WantReadError, WantWriteError, WantX509LookupError, ZeroReturnError
+)
 NO_OVERLAPPING_PROTOCOLS = _ours.NO_OVERLAPPING_PROTOCOLS
 _NoOverlappingProtocols = type(NO_OVERLAPPING_PROTOCOLS)
 _openssl_assert = _make_assert(Error)
@@ -361,7 +366,14 @@ class Connection(_BaseConnection):
     # -- errors and waiting: the backend's hooks
 
     def _failed(self, error: int, work: Any) -> BaseException:
-        failure = _plain(super()._failed(error, work))
+        failure = super()._failed(error, work)
+        if failure.__traceback__ is not None and type(failure) not in _PLAIN:
+            # It has been raised before, so by a callback: the backend's own come fresh.
+            of_program(failure)
+            if self._failure is not None:
+                of_program(self._failure)
+            return failure
+        failure = _plain(failure)
         if self._failure is not None:
             self._failure = _plain(self._failure)
         return failure

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..crypto import FILETYPE_ASN1, FILETYPE_PEM, FILETYPE_TEXT
+from ..errors import OpenSSLError
+from ._translate import of_program
 
 # As PEM_read_bio_PrivateKey(3) has room for.
 _PASSPHRASE_MAX = 1024
@@ -29,7 +31,11 @@ class _PassphraseHelper:
 
     def ask(self, *arguments: Any) -> bytes:
         """What the callable answers."""
-        answer = self._passphrase(*arguments)
+        try:
+            answer = self._passphrase(*arguments)
+        except OpenSSLError as error:
+            of_program(error)
+            raise
         if not isinstance(answer, bytes):
             raise ValueError("Bytes expected")
         if len(answer) > _PASSPHRASE_MAX:

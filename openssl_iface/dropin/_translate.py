@@ -21,7 +21,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
-from ..errors import CryptoError, Error, OpenSSLError, RandError, X509StoreContextError
+from ..errors import CryptoError, Error, KeyHalfError, OpenSSLError, RandError, X509StoreContextError
 from ..registry import get_backend
 
 T = TypeVar("T")
@@ -59,13 +59,37 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
 
 def as_theirs(error: T) -> T:
     """*error* itself, its ``args`` in pyOpenSSL's shape."""
+    if type(error) is KeyHalfError:
+        error.__class__ = CryptoError  # type: ignore[assignment]
     kind = type(error)
-    if isinstance(error, OpenSSLError) and kind is not X509StoreContextError and error.args:
+    if (
+        isinstance(error, OpenSSLError)
+        and not getattr(error, "_of_program", False)
+        and kind is not X509StoreContextError
+        and error.args
+    ):
         first = error.args[0]
         if isinstance(first, list) or (isinstance(first, str) and kind in (Error, CryptoError, RandError)):
             error.args = (reasons(error),)
             error._bare = True  # programs look for "'bad decrypt'" in the text of the list
     return error
+
+
+def of_program(error: BaseException) -> None:
+    """*error* was raised by a callback of the program: it comes out as it is."""
+    if isinstance(error, OpenSSLError):
+        error.__dict__["_of_program"] = True
+
+
+def name_as_theirs(module: str, *kinds: type[OpenSSLError]) -> None:
+    """Give classes of errors the names that pyOpenSSL's have: Twisted's ``Failure.check`` takes names.
+
+    They are the backend's classes themselves: what it raises is caught by either name.
+    """
+    for kind in kinds:
+        kind.__module__ = "OpenSSL." + module
+        kind.__name__ = kind.__qualname__ = "Error" if kind in (CryptoError, RandError) else kind.__name__
+        kind._bare = True  # str() of one that the program makes is that of its list
 
 
 def translated(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from .. import crypto as _ours
 from ..errors import CryptoError as Error
-from ..errors import X509StoreContextError
+from ..errors import X509StoreContextError as _Refused
 from . import _curves
 from ._arguments import _ascii, _PassphraseHelper, _type
 from ._translate import (
@@ -24,6 +24,7 @@ from ._translate import (
     as_theirs,
     bytes_of_text,
     in_place_of,
+    name_as_theirs,
     need,
     path_bytes,
     translated,
@@ -53,6 +54,20 @@ PassphraseCallableT = bytes | Callable[..., bytes]
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 # The kinds of keys of cryptography: what is taken is asked what it can do, not what it is.
 _PrivateKey = _PublicKey = _Key = Any
+
+name_as_theirs("crypto", Error)
+
+
+class X509StoreContextError(Exception):
+    """A certificate was refused: no ``Error``, as in pyOpenSSL."""
+
+    def __init__(self, message: str, errors: list[Any], certificate: Any) -> None:
+        super().__init__(message)
+        self.errors = errors
+        self.certificate = certificate
+
+
+X509StoreContextError.__module__ = "OpenSSL.crypto"
 
 _raise_current_error = functools.partial(_exception_from_error_queue, Error)
 _openssl_assert = _make_assert(Error)
@@ -330,9 +345,8 @@ class X509StoreContext(_BaseX509StoreContext):
         """Verify; the chain (list)."""
         try:
             return adopt(super().get_verified_chain())
-        except X509StoreContextError as error:
-            adopt(error.certificate)
-            raise
+        except _Refused as error:
+            raise X509StoreContextError(error.args[0], error.errors, adopt(error.certificate)) from None
 
 
 @in_place_of(_ours.Revoked)

@@ -260,3 +260,86 @@ def test_what_a_verify_callback_raises_comes_through(pki: PKI) -> None:
     with pytest.raises(ZeroDivisionError, match="mine"):
         handshake(server, client)
     assert seen == [crypto.X509]
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        SSL.Error([("lib", "func", "reason")]),
+        SSL.Error("my text"),
+        SSL.SysCallError(5, "mine"),
+        crypto.Error([("lib", "func", "reason")]),
+        crypto.Error("my text"),
+    ],
+)
+def test_an_error_of_a_callback_is_not_touched(pki: PKI, mine: Exception) -> None:
+    kind, arguments, text = type(mine), mine.args, str(mine)
+
+    def verify(*_: Any) -> bool:
+        raise mine
+
+    server_context, client_context = contexts(pki)
+    client_context.set_verify(SSL.VERIFY_PEER, verify)
+    server, client = SSL.Connection(server_context, None), SSL.Connection(client_context, None)
+    server.set_accept_state()
+    client.set_connect_state()
+    with pytest.raises(kind) as raised:
+        handshake(server, client)
+    assert raised.value is mine
+    assert (type(mine), mine.args, str(mine)) == (kind, arguments, text)
+    with pytest.raises(kind) as raised:
+        client.do_handshake()
+    assert (type(raised.value), raised.value.args) == (kind, arguments)
+
+
+def test_an_error_of_a_passphrase_callback_is_not_touched() -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    sealed = crypto.dump_privatekey(crypto.FILETYPE_PEM, key, "aes256", b"secret")
+    mine = crypto.Error("my text")
+
+    def ask(*_: Any) -> bytes:
+        raise mine
+
+    with pytest.raises(crypto.Error) as raised:
+        crypto.load_privatekey(crypto.FILETYPE_PEM, sealed, ask)
+    assert raised.value is mine
+    assert mine.args == ("my text",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (SSL.Error, "SSL.Error"),
+        (SSL.SysCallError, "SSL.SysCallError"),
+        (SSL.WantReadError, "SSL.WantReadError"),
+        (SSL.WantWriteError, "SSL.WantWriteError"),
+        (SSL.WantX509LookupError, "SSL.WantX509LookupError"),
+        (SSL.ZeroReturnError, "SSL.ZeroReturnError"),
+        (crypto.Error, "crypto.Error"),
+        (crypto.X509StoreContextError, "crypto.X509StoreContextError"),
+    ],
+)
+def test_errors_have_the_names_that_programs_ask_for(kind: type[Exception], name: str) -> None:
+    assert f"{kind.__module__}.{kind.__qualname__}" == f"OpenSSL.{name}"
+    assert kind.__name__ == kind.__qualname__
+
+
+def test_the_text_of_an_error_that_a_program_makes_is_that_of_its_list() -> None:
+    assert str(SSL.Error([("a", "b", "c")])) == str(crypto.Error([("a", "b", "c")])) == "[('a', 'b', 'c')]"
+
+
+def test_a_refused_chain_is_no_error_of_openssl(pki: PKI) -> None:
+    assert not issubclass(crypto.X509StoreContextError, crypto.Error)
+    certificate = crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.certificate_pem)
+    for attempt in ("verify_certificate", "get_verified_chain"):
+        with pytest.raises(crypto.X509StoreContextError) as raised:
+            getattr(crypto.X509StoreContext(crypto.X509Store(), certificate), attempt)()
+        assert [type(part) for part in raised.value.errors] == [int, int, str]
+        assert type(raised.value.certificate) is crypto.X509
+
+
+def test_half_a_key_is_an_error_like_others() -> None:
+    with pytest.raises(crypto.Error) as raised:
+        crypto.dump_privatekey(crypto.FILETYPE_PEM, crypto.PKey())
+    assert type(raised.value) is crypto.Error
