@@ -19,6 +19,8 @@ from .. import values as _values
 from ..errors import AbortedError, CertificateVerificationError, OpenSSLError, TimedOutError, TruncatedError
 from ._arguments import _PassphraseHelper
 from ._callbacks import _baking, _callable, _naming, _selecting, _verifying
+from ._keywords import NamedConnection as _NamedConnection
+from ._keywords import NamedContext as _NamedContext
 from ._translate import (
     adopt,
     as_theirs,
@@ -35,7 +37,7 @@ from ._util import ffi as _ffi
 from ._util import lib as _lib
 from ._util import make_assert as _make_assert
 from .crypto import FILETYPE_PEM as _PEM
-from .crypto import _certificate, _EllipticCurve, _key
+from .crypto import X509, PKey, X509Name, X509Store, _certificate, _EllipticCurve, _key  # noqa: F401
 
 # Constants, and what else needs no translation.
 globals().update({name: getattr(_ours, name) for name in _ours.__all__})
@@ -114,7 +116,7 @@ class Session(_BaseSession):
 
 
 @in_place_of(_ours.Context)
-class Context(_BaseContext):
+class Context(_NamedContext):
     """What connections share."""
 
     _methods = dict.fromkeys(_METHODS)
@@ -354,7 +356,7 @@ _HOT = frozenset(
 
 
 @in_place_of(_ours.Connection, as_is=_HOT)
-class Connection(_BaseConnection):
+class Connection(_NamedConnection):
     """A connection, on a socket or on memory BIOs (``None``)."""
 
     _failure: BaseException | None
@@ -509,7 +511,7 @@ class Connection(_BaseConnection):
 
     get_next_proto_negotiated = _npn
 
-    def makefile(self, *_arguments: Any, **_keywords: Any) -> NoReturn:
+    def makefile(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Not there: it never was."""
         raise NotImplementedError("Cannot make file object of OpenSSL.SSL.Connection")
 

@@ -136,12 +136,12 @@ def _translate(kind: type, name: str, method: Any) -> None:
         setattr(kind, name, classmethod(translated(method.__func__)))
 
 
-def bytes_of_text(label: str, value: Any) -> Any:
+def bytes_of_text(label: str, obj: Any) -> Any:
     """Bytes for text, with the warning that pyOpenSSL gives; anything else as it is."""
-    if isinstance(value, str):
+    if isinstance(obj, str):
         warnings.warn(f"str for {label} is no longer accepted, use bytes", DeprecationWarning, stacklevel=3)
-        return value.encode()
-    return value
+        return obj.encode()
+    return obj
 
 
 def need(value: Any, kind: type | tuple[type, ...], message: str) -> Any:
@@ -151,6 +151,6 @@ def need(value: Any, kind: type | tuple[type, ...], message: str) -> Any:
     return value
 
 
-def path_bytes(path: Any) -> bytes:
+def path_bytes(s: Any) -> bytes:
     """A path as bytes."""
-    return os.fsencode(path)
+    return os.fsencode(s)

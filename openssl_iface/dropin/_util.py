@@ -134,9 +134,9 @@ def native(value: Any) -> str:
 path_string = path_bytes
 
 
-def byte_string(value: str) -> bytes:
+def byte_string(s: str) -> bytes:
     """Bytes from text, each character being one."""
-    return value.encode("charmap")
+    return s.encode("charmap")
 
 
 def from_buffer(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import warnings
 from pathlib import Path
@@ -39,3 +40,30 @@ def test_is_there(name: str) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         for part in rest:
             thing = getattr(thing, part)
+
+
+# What pyOpenSSL 26.4 calls the parameters of all that is public in it, as a program may give them by name.
+SIGNATURES = (Path(__file__).parent / "parameters.txt").read_text().splitlines()
+ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_parameters_have_their_names(signature: str) -> None:
+    path, _, listed = signature.removesuffix(")").partition("(")
+    module, *rest = path.split(".")
+    thing = importlib.import_module(f"openssl_iface.dropin.{module}")
+    for part in rest:
+        thing = getattr(thing, part)
+    expected = listed.split(", ")
+    found = list(inspect.signature(thing).parameters.values())
+    assert [STARS.get(one.kind, "") + one.name for one in found[: len(expected)]] == expected
+    # What is ours besides must not be asked for.
+    assert all(one.default is not one.empty or one.kind in ANY for one in found[len(expected) :])
+
+
+@pytest.mark.parametrize("name", ["PKey", "X509", "X509Name", "X509Store"])
+def test_ssl_has_the_classes_of_crypto_that_it_works_with(name: str) -> None:
+    from openssl_iface.dropin import SSL, crypto
+
+    assert getattr(SSL, name) is getattr(crypto, name)
