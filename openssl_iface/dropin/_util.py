@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from ..values import X509VerificationCodes
+from ..values import StorePurpose, X509StoreFlags, X509VerificationCodes
 from ._translate import as_theirs, backend, bytes_of_text, path_bytes, reasons
 
 __all__ = [
@@ -39,10 +39,34 @@ _binding = backend.binding
 if _binding is None:
     raise ImportError(f"the backend {backend.name!r} has no binding: there is no OpenSSL._util over it")
 
-# What pyOpenSSL's binding says of itself: these are in every OpenSSL from 1.1.1 on, or in none.
-_ABSENT = frozenset(
-    {"NEXTPROTONEG", "SSL2", "EGD", "ENGINE", "EC2M", "COMPRESSION", "NPN_NEGOTIATED", "FIPS"}
-)
+# What pyOpenSSL's binding says of itself, and the function that ours has then; ``None``: the drop-in's own
+# methods offer it, whatever OpenSSL from 1.1.1 on they run on.
+_FEATURES: dict[str, str | None] = {
+    "KEYLOG": None,
+    "SET_CERT_CB": "SSL_CTX_set_cert_cb",
+    "CUSTOM_EXT": "SSL_CTX_add_client_custom_ext",
+    "DTLS_GET_DATA_MTU": "DTLS_get_data_mtu",
+    "EVP_PKEY_DHX": "EVP_PKEY_DHX",
+    "GET_EXTMS_SUPPORT": "SSL_get_extms_support",
+    "PRIME_CHECKS": "BN_prime_checks_for_size",
+    "PSK": "SSL_CTX_set_psk_client_callback",
+    "PSK_TLSv1_3": "SSL_CTX_set_psk_find_session_callback",
+    "SIGALGS": "SSL_CTX_set1_sigalgs_list",
+    "SRTP": "SSL_CTX_set_tlsext_use_srtp",
+    "SSL_COOKIE": None,
+    "SSL_GET0_GROUP_NAME": None,
+    "SSL_VERIFY_CLIENT_POST_HANDSHAKE": "SSL_verify_client_post_handshake",
+    "TLSv1_3_FUNCTIONS": "SSL_CTX_set_ciphersuites",
+    "TLSv1_3_HS_FUNCTIONS": "SSL_verify_client_post_handshake",
+    "VERIFIED_CHAIN": None,
+    "UNEXPECTED_EOF_WHILE_READING": None,
+    # of its earlier releases
+    **dict.fromkeys(("TLSv1_1", "TLSv1_2", "TLSv1_3", "TLS_METHOD", "DTLS", "ALPN", "EC", "ECDH")),
+    **dict.fromkeys(("TLSEXT_HOSTNAME", "SET_ECDH_AUTO", "OP_NO_COMPRESSION", "RELEASE_BUFFERS")),
+}
+# Known, and not there.
+_ABSENT = frozenset({"ENGINE", "IMPLICIT_RSA_REJECTION", "NEXTPROTONEG", "SSL_OP_IGNORE_UNEXPECTED_EOF"})
+_ABSENT |= {"SSL_ST", "TLS_ST", "SSL2", "EGD", "EC2M", "COMPRESSION", "NPN_NEGOTIATED", "FIPS"}
 
 
 class _Library:
@@ -64,7 +88,11 @@ def _lookup(name: str) -> Any:
         pass
     if name.startswith("Cryptography_HAS_"):
         feature = name.removeprefix("Cryptography_HAS_")
-        return 0 if feature in _ABSENT else 1
+        if feature in _ABSENT:
+            return 0
+        if feature in _FEATURES:
+            function = _FEATURES[feature]
+            return int(function is None or _has(function))
     if name.startswith("X509_V_"):
         code = getattr(X509VerificationCodes, name.removeprefix("X509_V_"), None)
         if code is not None:
@@ -72,6 +100,11 @@ def _lookup(name: str) -> Any:
     if name in _MORE:
         return _MORE[name]
     raise AttributeError(f"the binding of openssl_iface has no {name}")
+
+
+def _has(function: str) -> bool:
+    """Whether the OpenSSL that we run on has it: an optional one has a stub where it is missing."""
+    return hasattr(_binding.lib, function) and bool(getattr(_binding.lib, f"HAS_{function}", True))
 
 
 _MORE: dict[str, Any] = {
@@ -90,6 +123,18 @@ _MORE: dict[str, Any] = {
     "TLS1_2_VERSION": 0x0303,
     "TLS1_3_VERSION": 0x0304,
     "TLSEXT_NAMETYPE_host_name": 0,
+    **{f"X509_V_FLAG_{name}": int(flag) for name, flag in X509StoreFlags.__members__.items()},
+    "X509_V_FLAG_USE_CHECK_TIME": 0x2,
+    "X509_V_FLAG_SUITEB_128_LOS_ONLY": 0x10000,
+    "X509_V_FLAG_SUITEB_192_LOS": 0x20000,
+    "X509_V_FLAG_SUITEB_128_LOS": 0x30000,
+    **{f"X509_PURPOSE_{name}": int(purpose) for name, purpose in StorePurpose.__members__.items()},
+    "SSL_TLSEXT_ERR_OK": 0,
+    "SSL_TLSEXT_ERR_ALERT_WARNING": 1,
+    "SSL_TLSEXT_ERR_ALERT_FATAL": 2,
+    "SSL_TLSEXT_ERR_NOACK": 3,
+    "SSL_R_UNEXPECTED_EOF_WHILE_READING": 294,
+    "DTLS1_COOKIE_LENGTH": 255,
     "X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT": 0x1,
     "X509_CHECK_FLAG_NO_WILDCARDS": 0x2,
     "X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS": 0x4,

@@ -67,3 +67,21 @@ def test_ssl_has_the_classes_of_crypto_that_it_works_with(name: str) -> None:
     from openssl_iface.dropin import SSL, crypto
 
     assert getattr(SSL, name) is getattr(crypto, name)
+
+
+def test_a_feature_is_said_to_be_there_only_if_it_is() -> None:
+    from openssl_iface.dropin._util import lib
+
+    assert lib.Cryptography_HAS_KEYLOG == lib.Cryptography_HAS_TLSv1_3 == 1
+    assert lib.Cryptography_HAS_PSK == int(hasattr(lib, "SSL_CTX_set_psk_client_callback"))
+    assert lib.Cryptography_HAS_NEXTPROTONEG == 0
+    assert not hasattr(lib, "Cryptography_HAS_WINGS")
+
+
+def test_constants_have_openssl_s_values() -> None:
+    from openssl_iface.dropin._util import lib
+
+    assert (lib.X509_V_FLAG_CRL_CHECK, lib.X509_V_FLAG_PARTIAL_CHAIN) == (0x4, 0x80000)
+    assert (lib.X509_PURPOSE_SSL_CLIENT, lib.X509_PURPOSE_ANY) == (1, 7)
+    assert (lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK) == (0, 3)
+    assert (lib.SSL_R_UNEXPECTED_EOF_WHILE_READING, lib.DTLS1_COOKIE_LENGTH) == (294, 255)
