@@ -70,7 +70,8 @@ _CERTIFICATE_FILE_LOCATIONS = [
 ]
 # cryptography's names of curves that OpenSSL calls otherwise
 _NAMES = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}
-_METHODS = frozenset(int(method) for method in _values.Method)
+# SSLv2 and SSLv3 have names, and no program of today gets them.
+_METHODS = frozenset(int(method) for method in _values.Method if method > _values.Method.SSLv3)
 _MOST = 2**31 - 1
 
 _BaseContext: Any = _ours.Context

@@ -39,7 +39,10 @@ def _selecting(callback: Callable[..., Any] | None) -> Callable[..., Any] | None
     def select(connection: Any, offered: list[bytes]) -> Any:
         chosen = call(connection, offered)
         if not isinstance(chosen, bytes | _NoOverlappingProtocols):
-            raise TypeError("ALPN callback must return bytes, or NO_OVERLAPPING_PROTOCOLS")
+            raise TypeError(
+                "ALPN callback must return a bytestring or the special NO_OVERLAPPING_PROTOCOLS "
+                "sentinel value."
+            )
         if isinstance(chosen, bytes) and chosen not in offered:
             raise _said("SSL routines", "", "no application protocol")
         return chosen

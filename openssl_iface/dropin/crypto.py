@@ -45,6 +45,7 @@ FILETYPE_ASN1 = _ours.FILETYPE_ASN1
 FILETYPE_TEXT = _ours.FILETYPE_TEXT
 TYPE_RSA = _ours.TYPE_RSA
 TYPE_DSA = _ours.TYPE_DSA
+_KEY_TYPES = frozenset(getattr(_ours, name) for name in _ours.__all__ if name.startswith("TYPE_"))
 
 _EllipticCurve = _curves._EllipticCurve
 get_elliptic_curve = _curves.get_elliptic_curve
@@ -110,11 +111,13 @@ class PKey(_BasePKey):
 
     def generate_key(self, type: Any, bits: int = 0, **more: Any) -> None:
         """Make a key of ``TYPE_RSA`` or ``TYPE_DSA`` (or what else the backend makes)."""
-        if not isinstance(type, str):
+        if not isinstance(type, str) or (bits and not more):  # a name goes without bits
             need(type, int, "type must be an integer")
             need(bits, int, "bits must be an integer")
             if type == TYPE_RSA and bits <= 0:
                 raise ValueError("Invalid number of bits")
+            if type not in _KEY_TYPES:
+                raise Error("No such key type")
         try:
             translated(_BasePKey.generate_key)(self, type, bits, **more)
         except ValueError as error:

@@ -343,3 +343,33 @@ def test_half_a_key_is_an_error_like_others() -> None:
     with pytest.raises(crypto.Error) as raised:
         crypto.dump_privatekey(crypto.FILETYPE_PEM, crypto.PKey())
     assert type(raised.value) is crypto.Error
+
+
+@pytest.mark.parametrize("method", [SSL.SSLv2_METHOD, SSL.SSLv3_METHOD, 99])
+def test_protocols_of_the_past_are_none(method: int) -> None:
+    with pytest.raises(ValueError, match=r"^No such protocol$"):
+        SSL.Context(method)
+
+
+def test_keys_of_no_known_type() -> None:
+    with pytest.raises(TypeError, match="type must be an integer"):
+        crypto.PKey().generate_key("x", 512)
+    with pytest.raises(crypto.Error) as raised:
+        crypto.PKey().generate_key(99, 512)
+    assert raised.value.args == ("No such key type",)
+    key = crypto.PKey()
+    key.generate_key("ED25519")
+    assert key.bits() == 256
+
+
+def test_what_an_alpn_callback_may_return_is_said(pki: PKI) -> None:
+    server_context, client_context = contexts(pki)
+    server_context.set_alpn_select_callback(lambda *_: "text")
+    server, client = SSL.Connection(server_context, None), SSL.Connection(client_context, None)
+    server.set_accept_state()
+    client.set_connect_state()
+    client.set_alpn_protos([b"h2"])
+    said = "ALPN callback must return a bytestring or the special NO_OVERLAPPING_PROTOCOLS sentinel value."
+    with pytest.raises(TypeError) as raised:
+        handshake(server, client)
+    assert str(raised.value) == said
