@@ -52,7 +52,9 @@ class _Loader(importlib.abc.Loader):
         # The machinery has just written the alias over it; relative imports need the true one.
         module.__spec__ = self._spec
         module.__loader__ = self._spec.loader
-        if self._name == OURS:  # as after an import of pyOpenSSL, whose package imports these itself
+        if self._name == OURS:
+            _translate().take_names()
+            # As after an import of pyOpenSSL, whose package imports these itself.
             for part in PARTS:
                 importlib.import_module(f"{THEIRS}.{part}")
 
@@ -102,6 +104,10 @@ def installed() -> bool:
     return _finder in sys.meta_path
 
 
+def _translate() -> Any:
+    return importlib.import_module(f"{OURS}._translate")
+
+
 def _names() -> list[str]:
     return [name for name in sys.modules if name == THEIRS or name.startswith(f"{THEIRS}.")]
 
@@ -136,3 +142,5 @@ def uninstall() -> None:
     atexit.unregister(uninstall)
     for name in _names():
         del sys.modules[name]
+        if name == THEIRS:
+            _translate().give_names_back()

@@ -57,6 +57,10 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
     return [(library, "", "" if reason.startswith(NUMBER) else reason) for library, _, reason in found]
 
 
+_named: list[tuple[type[OpenSSLError], str]] = []
+_before: dict[type[OpenSSLError], tuple[str, str]] = {}
+
+
 def as_theirs(error: T) -> T:
     """*error* itself, its ``args`` in pyOpenSSL's shape."""
     if type(error) is KeyHalfError:
@@ -82,14 +86,30 @@ def of_program(error: BaseException) -> None:
 
 
 def name_as_theirs(module: str, *kinds: type[OpenSSLError]) -> None:
-    """Give classes of errors the names that pyOpenSSL's have: Twisted's ``Failure.check`` takes names.
+    """Have classes of errors named as pyOpenSSL's while the drop-in is ``OpenSSL``.
 
     They are the backend's classes themselves: what it raises is caught by either name.
     """
-    for kind in kinds:
-        kind.__module__ = "OpenSSL." + module
-        kind.__name__ = kind.__qualname__ = "Error" if kind in (CryptoError, RandError) else kind.__name__
-        kind._bare = True  # str() of one that the program makes is that of its list
+    _named.extend((kind, module) for kind in kinds)
+
+
+def take_names() -> None:
+    """From now on the errors have pyOpenSSL's names, by which Twisted's ``Failure.check`` goes."""
+    for kind, module in _named:
+        if kind not in _before:
+            _before[kind] = kind.__module__, kind.__name__
+            kind.__module__ = "OpenSSL." + module
+            kind.__name__ = kind.__qualname__ = "Error" if kind in (CryptoError, RandError) else kind.__name__
+            kind._bare = True  # str() of one that the program makes is that of its list
+
+
+def give_names_back() -> None:
+    """The errors have the names again that they have without the drop-in."""
+    for kind, (module, name) in _before.items():
+        kind.__module__ = module
+        kind.__name__ = kind.__qualname__ = name
+        del kind._bare
+    _before.clear()
 
 
 def translated(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import errno
+import pickle
 import socket
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from openssl_iface.dropin import SSL, crypto
+from openssl_iface.dropin import SSL, _translate, crypto
 from openssl_iface.testing.pki import PKI
 
 Pair = tuple[SSL.Connection, SSL.Connection]
+
+
+@pytest.fixture(autouse=True)
+def in_force() -> Iterator[None]:
+    """The errors are named as they are while the drop-in is ``OpenSSL``."""
+    _translate.take_names()
+    yield
+    _translate.give_names_back()
+
+
+def test_the_names_are_given_back() -> None:
+    _translate.give_names_back()
+    assert SSL.Error.__module__ == "openssl_iface.errors"
+    assert crypto.Error.__name__ == "CryptoError"
+    assert str(SSL.Error([("a", "b", "c")])) == "a: c"
+    assert type(pickle.loads(pickle.dumps(SSL.Error([("a", "b", "c")])))) is SSL.Error
 
 
 def contexts(pki: PKI) -> tuple[SSL.Context, SSL.Context]:
