@@ -99,7 +99,7 @@ def take_names() -> None:
         if kind not in _before:
             _before[kind] = kind.__module__, kind.__name__
             kind.__module__ = "OpenSSL." + module
-            kind.__name__ = kind.__qualname__ = "Error" if kind in (CryptoError, RandError) else kind.__name__
+            kind.__name__ = kind.__qualname__ = "Error" if kind is CryptoError else kind.__name__
             kind._bare = True  # str() of one that the program makes is that of its list
 
 

@@ -69,26 +69,19 @@ class Guard:
     That thread does not live in the child, and could not let go.
     """
 
-    __slots__ = ("generation", "lock")
+    __slots__ = ("_generation", "_lock")
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.generation = _generation
-
-    def renew(self) -> None:
-        """Be free, if there was a fork since.
-
-        Who is in a hurry compares ``generation`` and takes ``lock`` itself: two calls of Python less.
-        """
-        with _renewing:
-            if self.generation != _generation:
-                self.lock = threading.RLock()
-                self.generation = _generation
+        self._lock = threading.RLock()
+        self._generation = _generation
 
     def __enter__(self) -> None:
-        if self.generation != _generation:
-            self.renew()
-        self.lock.acquire()
+        if self._generation != _generation:
+            with _renewing:
+                if self._generation != _generation:
+                    self._lock = threading.RLock()
+                    self._generation = _generation
+        self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
-        self.lock.release()
+        self._lock.release()

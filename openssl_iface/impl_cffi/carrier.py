@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 from ..errors import WantReadError, WantWriteError
@@ -78,11 +78,8 @@ class Carrier:
                 return said[1]
         while True:
             arrivals = self._arrivals
-            if reads:
+            with nullcontext() if reads else self._writing(connection):
                 finished, result = self._attempt(connection, what, data, size, keep)
-            else:
-                with self._writing(connection):
-                    finished, result = self._attempt(connection, what, data, size, keep)
             if finished:
                 return result
             if not self._receive(connection, arrivals):
@@ -146,7 +143,7 @@ class Carrier:
         :param reads: this thread is one that reads.
         """
         conn, lock = connection._conn, connection._lock
-        while lib.oi_buffered_out(conn) or self._unsent:
+        while self.waits(conn):
             if reads and self._leave():
                 return True
             if not self._sending.acquire(blocking=False):

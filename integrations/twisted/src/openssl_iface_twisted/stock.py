@@ -105,31 +105,22 @@ class Lane:
         """Whether somebody has come between us and the socket: ``startTLS`` over TLS does."""
         return self._tcp.protocol is not self._above
 
-    def _tcp_read(self) -> Any:
-        read = self._stock_read
-        if self._superseded():
-            self.close()
-        return read()
-
     # -- what comes -----------------------------------------------------------------
 
     def _doRead(self) -> Any:
         """The reactor says that the socket is readable."""
-        if not self.direct or self._superseded():
-            return self._tcp_read()
-        tls = self.protocol
+        stock_read = self._stock_read
+        if self._superseded():
+            self.close()
+        if not self.direct:
+            return stock_read()
         self._busy = True
         try:
             try:
                 data = self.connection.event_read()
             except OpenSSLError as error:
                 return self._failed(error)
-            if tls._appSendBuffer and not self.connection.queued:
-                tls._unbufferPendingWrites()
-            if data and not tls._aborted:
-                tls.wrappedProtocol.dataReceived(data)
-            if self._pieces:
-                self.flush()
+            self._deliver(data)
             if self.connection.wants != READ:
                 return self._settle()
         finally:
@@ -138,7 +129,6 @@ class Lane:
 
     def received(self, data: bytes) -> None:
         """The transport below has brought ciphertext."""
-        tls = self.protocol
         self._busy = True
         try:
             try:
@@ -146,17 +136,22 @@ class Lane:
             except OpenSSLError as error:
                 self._failed(error)
                 return
-            if tls._appSendBuffer and not self.connection.queued:
-                tls._unbufferPendingWrites()
-            if data and not tls._aborted:
-                tls.wrappedProtocol.dataReceived(data)
-            if self._pieces:
-                self.flush()
+            self._deliver(data)
             self._settle()
         finally:
             self._busy = False
         if self._tcp is not None and not self.direct:
             self.attach()
+
+    def _deliver(self, data: bytes) -> None:
+        """Let go what waited for an event, pass its plaintext on, and send what is said to that."""
+        tls = self.protocol
+        if tls._appSendBuffer and not self.connection.queued:
+            tls._unbufferPendingWrites()
+        if data and not tls._aborted:
+            tls.wrappedProtocol.dataReceived(data)
+        if self._pieces:
+            self.flush()
 
     def _settle(self) -> Any:
         """Do what the event has left; returns why the transport below is lost, if it is."""
@@ -169,10 +164,7 @@ class Lane:
                     data = connection.event_proceed()
                 except OpenSSLError as error:
                     return self._failed(error)
-                if data and not tls._aborted:
-                    tls.wrappedProtocol.dataReceived(data)
-                if self._pieces:
-                    self.flush()
+                self._deliver(data)
                 continue
             if connection.ended is not None:
                 tls._shutdownTLS()
