@@ -77,20 +77,28 @@ class TestOneConnection:
 
         assert tls.together(ask, ask, work, echo) == [True] * 4
 
-    def test_two_who_wait_are_both_woken(self, pair, tls):
-        server, client = pair
+    def two_who_wait(self, client, tls, then):
+        """What two get who wait for a byte each, when *then* has happened."""
         ready = threading.Barrier(3, timeout=20)
 
         def wait():
             ready.wait()
             return client.recv(1)
 
-        def send():
+        def happen():
             ready.wait()
+            then()
+
+        return tls.together(wait, wait, happen)[:2]
+
+    def test_two_who_wait_are_both_woken(self, pair, tls):
+        server, client = pair
+
+        def send():
             server.sendall(b"1")
             server.sendall(b"2")
 
-        assert sorted(tls.together(wait, wait, send)[:2]) == [b"1", b"2"]
+        assert sorted(self.two_who_wait(client, tls, send)) == [b"1", b"2"]
 
     def test_two_who_wait_are_both_late(self, pair, tls):
         server, client = pair
@@ -102,17 +110,7 @@ class TestOneConnection:
 
     def test_two_who_wait_both_hear_of_the_end(self, pair, tls):
         server, client = pair
-        ready = threading.Barrier(3, timeout=20)
-
-        def wait():
-            ready.wait()
-            return client.recv(1)
-
-        def end():
-            ready.wait()
-            server.sock_shutdown(socket.SHUT_RDWR)
-
-        results = tls.together(wait, wait, end)[:2]
+        results = self.two_who_wait(client, tls, lambda: server.sock_shutdown(socket.SHUT_RDWR))
         assert all(isinstance(each, SysCallError) for each in results), results
 
     def test_two_who_shake_hands_on_one(self, tls, version):

@@ -22,6 +22,15 @@ from openssl_iface.testing.wires import Proxy
 REACTORS = ["select", "poll", "epoll", "asyncio"]
 
 
+def connecting(port, root, *options, **streams):
+    """The command at work, with the streams that ``subprocess`` takes; without input unless it is given."""
+    return subprocess.Popen(
+        [*PROGRAM, "connect", f"localhost:{port}", "--cafile", root, *options],
+        env=ENVIRONMENT,
+        **{"stdin": subprocess.DEVNULL, **streams},
+    )
+
+
 @pytest.fixture(scope="module")
 def pki():
     return PKI("localhost")
@@ -129,13 +138,7 @@ def test_a_reader_that_leaves(pki, root, tmp_path):
     reading, writing = os.pipe()
     with server(pki.good, tmp_path) as peer:
         peer.send(b"y\n" * 4_000_000)
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{peer.port}", "--cafile", root, "--ignore-eof"],
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
-        ) as process:
+        with connecting(peer.port, root, "--ignore-eof", stdout=writing, stderr=subprocess.PIPE) as process:
             os.close(writing)
             assert os.read(reading, 2) == b"y\n"
             os.close(reading)
@@ -165,12 +168,8 @@ def test_a_reader_that_leaves_a_peer_that_never_ends(pki, root, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         flooding = threading.Thread(target=flood, daemon=True)
         flooding.start()
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{listener.getsockname()[1]}", "--cafile", root, "--ignore-eof"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
+        with connecting(
+            listener.getsockname()[1], root, "--ignore-eof", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
             assert process.stdout is not None
             assert process.stdout.read(2) == b"yy"
@@ -190,15 +189,7 @@ def test_a_reader_that_leaves_after_the_peer(pki, root, tmp_path, where):
             writing = os.open("/dev/full", os.O_WRONLY)
         peer.send(b"y" * 200_000)  # more than a pipe takes, less than what the peer has to wait for
         peer.end()
-        process = stack.enter_context(
-            subprocess.Popen(
-                [*PROGRAM, "connect", f"localhost:{peer.port}", "--cafile", root],
-                stdin=subprocess.DEVNULL,
-                stdout=writing,
-                stderr=subprocess.PIPE,
-                env=ENVIRONMENT,
-            )
-        )
+        process = stack.enter_context(connecting(peer.port, root, stdout=writing, stderr=subprocess.PIPE))
         os.close(writing)
         peer.wait()
         os.close(reading)
@@ -216,12 +207,8 @@ def test_a_reader_that_does_not_read(pki, root, tmp_path):
     """The peer has to wait; nothing piles up here."""
     with server(pki.good, tmp_path) as peer:
         peer.send(b"y" * (100 << 20))
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{peer.port}", "--cafile", root, "--ignore-eof"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=ENVIRONMENT,
+        with connecting(
+            peer.port, root, "--ignore-eof", stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
         ) as process:
             assert process.stdout is not None
             assert process.stdout.read(1 << 20) == b"y" * (1 << 20)
@@ -236,13 +223,8 @@ def test_at_a_terminal(pki, root, tmp_path):
     """Line by line, until Ctrl-D; the terminal's settings are left alone."""
     ours, theirs = pty.openpty()
     with server(pki.good, tmp_path, echo=True) as peer:
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{peer.port}", "--cafile", root],
-            stdin=theirs,
-            stdout=subprocess.PIPE,
-            stderr=theirs,
-            env=ENVIRONMENT,
-            start_new_session=True,
+        with connecting(
+            peer.port, root, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs, start_new_session=True
         ) as process:
             shown = b""
             while b"\xe2\x95\xaf" not in shown:  # the corner of the table's frame
@@ -447,12 +429,8 @@ def test_an_end_without_close_notify(pki, root, tmp_path):
     relays: list = []
     with server(pki.good, tmp_path) as peer, Proxy(peer.port, prepare=prepare) as proxy:
         peer.send(b"beginning")
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{proxy.port}", "--cafile", root, "--ignore-eof"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
+        with connecting(
+            proxy.port, root, "--ignore-eof", stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -468,12 +446,8 @@ def test_an_end_without_close_notify(pki, root, tmp_path):
 def test_a_connection_that_breaks(pki, root, tmp_path):
     with server(pki.good, tmp_path) as peer, Proxy(peer.port) as proxy:
         peer.send(b"beginning")
-        with subprocess.Popen(
-            [*PROGRAM, "connect", f"localhost:{proxy.port}", "--cafile", root, "--ignore-eof"],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
+        with connecting(
+            proxy.port, root, "--ignore-eof", stdout=subprocess.PIPE, stderr=subprocess.PIPE
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
