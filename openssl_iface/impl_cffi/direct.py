@@ -29,6 +29,9 @@ from .engine import (
     LOOK,
     LOW,
     PROCEED,
+    _abandon,
+    _begin,
+    _done,
     _give,
     _pool,
     _take,
@@ -166,12 +169,18 @@ class Direct(Datagram):
         work, plain, _view = space
         conn = self._conn
         try:
-            with self._lock:
+            _begin(conn)
+            try:
                 if self._fatal and not (what in READS and lib.oi_buffered_plain(conn)):
                     self._raise()
                 return self._operated(
                     lib.oi_operate(conn, work, what, plain if keep else data, size), space, keep
                 )
+            finally:
+                _done(conn, 0)
+        except BaseException:
+            _abandon(conn)
+            raise
         finally:
             _pool.append(space)
 
@@ -194,7 +203,7 @@ class Direct(Datagram):
             if code != LOOK:
                 return self._operated(~code, space, keep)
         finally:
-            lib.oi_unlock(self._conn)
+            _done(self._conn, 0)
         return self._perform(what, data, size, keep=keep)
 
     def _failed(self, error: int, work: Any) -> BaseException:
@@ -263,6 +272,9 @@ class Direct(Datagram):
                 if done != WANT:
                     found: bytes = self._rarely(done, space, READ, ffi.NULL, min(size, EVENT_SIZE), True)
                     return found
+            except BaseException:
+                _abandon(self._conn)
+                raise
             finally:
                 _give(space)
             raise WantReadError
@@ -302,6 +314,9 @@ class Direct(Datagram):
                 if done != WANT:
                     block = ffi.from_buffer(data)
                     return int(self._rarely(done, space, WRITE, block, len(data), False))
+            except BaseException:
+                _abandon(self._conn)
+                raise
             finally:
                 _give(space)
             raise WantReadError

@@ -51,7 +51,8 @@ _fast_read, _fast_feed, _fast_write, _fast_output = (
     lib.oi_fast_write,
     lib.oi_fast_output,
 )
-_lock, _unlock, _done = lib.oi_lock, lib.oi_unlock, lib.oi_done
+_lock, _unlock = lib.oi_lock, lib.oi_unlock
+_begin, _done, _abandon = lib.oi_begin, lib.oi_done, lib.oi_abandon
 LOOK: int = lib.OI_LOOK
 
 
@@ -81,7 +82,11 @@ class Lock:
         self._conn = conn
 
     def __enter__(self) -> None:
-        _lock(self._conn)
+        try:
+            _lock(self._conn)
+        except BaseException:  # a signal's handler, just after it
+            _unlock(self._conn)
+            raise
 
     def __exit__(self, *_: object) -> None:
         _unlock(self._conn)
@@ -264,6 +269,7 @@ class Engine(Failures):
         return data
 
     # The next four run for every event: short cuts first (``c/fast.c``), and no call of Python in them.
+    # A signal's handler may raise between any two steps, while the lock is held: hence _abandon.
 
     def event_read(self) -> bytes:
         """As :meth:`IConnection.event_read` says."""
@@ -276,6 +282,9 @@ class Engine(Failures):
             if size >= 0:
                 return space[2][:size]
             return self._received(size, space, _event_read)
+        except BaseException:
+            _abandon(self._conn)
+            raise
         finally:
             _give(space)
 
@@ -292,6 +301,9 @@ class Engine(Failures):
             if size >= 0:
                 return space[2][:size]
             return self._received(size, space, _event_feed, block, len(block))
+        except BaseException:
+            _abandon(self._conn)
+            raise
         finally:
             _give(space)
 
@@ -319,13 +331,16 @@ class Engine(Failures):
         work, _plain, view = space
         conn = self._conn
         try:
-            lib.oi_lock(conn)
+            _begin(conn)
             try:
                 if self._failure is not None:
                     self._raise()
                 return self._receive(lib.oi_event_proceed(conn, work), work, view)
             finally:
                 self._done()
+        except BaseException:
+            _abandon(conn)
+            raise
         finally:
             _pool.append(space)
 
@@ -351,6 +366,9 @@ class Engine(Failures):
                         self._written(~code, space[0], data, len(data))
                 finally:
                     self._done()
+        except BaseException:
+            _abandon(self._conn)
+            raise
         finally:
             _give(space)
 
@@ -442,6 +460,9 @@ class Engine(Failures):
                 return data
             finally:
                 self._done()
+        except BaseException:
+            _abandon(conn)
+            raise
         finally:
             _give(space)
 

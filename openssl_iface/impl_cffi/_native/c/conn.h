@@ -110,6 +110,7 @@ typedef struct {
   pthread_mutex_t mutex;
   void *owner; /* the thread that has it */
   int depth;
+  int handed; /* the depth at which Python has taken it over */
   unsigned forks; /* in which process it was made */
   int idle;       /* recv has found nothing, and did not ask libssl */
   int calm;       /* Python keeps nothing that comes first */
@@ -161,7 +162,9 @@ int oi_lock_init(oi_conn *c);
 void oi_lock_free(oi_conn *c);
 void oi_lock(oi_conn *c);
 void oi_unlock(oi_conn *c);
+void oi_begin(oi_conn *c);
 void oi_done(oi_conn *c, int calm);
+void oi_abandon(oi_conn *c);
 int64_t oi_fast_read(oi_conn *c, oi_work *work);
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);

@@ -6,8 +6,9 @@
  *
  * An oi_fast_ function takes the lock, does its event, and lets go of it again if there is
  * nothing more to say than a size: no news, and nothing that Python keeps for the connection
- * (`calm`).  Else the result is negative, and *the lock is still held*: Python then goes on
- * with it, at leisure, and lets go by oi_unlock():
+ * (`calm`).  Else the result is negative, and *the lock is still held*, handed over: Python
+ * goes on with it, at leisure, and lets go by oi_done().  A signal's handler may raise before
+ * Python is as far as that; oi_abandon() is for whoever catches it.
  *
  *     >= 0        all is done: so many bytes
  *     OI_LOOK     nothing is done: Python has something that comes first
@@ -57,7 +58,7 @@ static void renew(oi_conn *c)
   pthread_mutex_lock(&renewing);
   if (c->forks != forks) {
     pthread_mutex_init(&c->mutex, NULL);
-    c->depth = 0;
+    c->depth = c->handed = 0;
     __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
     __atomic_store_n(&c->forks, forks, __ATOMIC_RELEASE);
   }
@@ -95,11 +96,36 @@ void oi_unlock(oi_conn *c)
   unlock(c);
 }
 
+/* What a callback asks for from within an event (`busy`) is not the outermost. */
+static void hand_over(oi_conn *c)
+{
+  if (!c->busy)
+    c->handed = c->depth;
+}
+
+/* The beginning of an event for which there is no short cut. */
+void oi_begin(oi_conn *c)
+{
+  oi_lock(c);
+  hand_over(c);
+}
+
 /* The end of what Python does for an event. */
 void oi_done(oi_conn *c, int calm)
 {
+  if (!c->busy && c->handed) {
+    c->depth = c->handed;
+    c->handed = 0;
+  }
   c->calm = calm;
   unlock(c);
+}
+
+/* The same for an event that was left in its midst; nothing if oi_done() has been called. */
+void oi_abandon(oi_conn *c)
+{
+  if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) == (void *)&self && !c->busy && c->handed)
+    oi_done(c, 0);
 }
 
 /* ---- events ----------------------------------------------------------------- */
@@ -110,7 +136,14 @@ void oi_done(oi_conn *c, int calm)
 static int begins(oi_conn *c)
 {
   lock(c);
+  hand_over(c);
   return c->calm && !c->busy;
+}
+
+static void leaves(oi_conn *c)
+{
+  c->handed = 0;
+  unlock(c);
 }
 
 /* `keep`: what else the connection goes on wanting. */
@@ -119,7 +152,7 @@ static int64_t ends(oi_conn *c, int64_t code, int keep)
   if (code >= NEWS || !c->calm)
     return ~code;
   c->wants = (int)(code >> 32) | keep;
-  unlock(c);
+  leaves(c);
   return SIZE(code);
 }
 
@@ -168,6 +201,7 @@ static int64_t operate(oi_conn *c, oi_work *work, int what, char *data, size_t s
   int64_t code;
 
   lock(c);
+  hand_over(c);
   if (c->dead || c->busy)
     return OI_LOOK;
   was_done = c->handshake_done;
@@ -175,11 +209,11 @@ static int64_t operate(oi_conn *c, oi_work *work, int what, char *data, size_t s
   code = oi_operate(c, work, what, data, size);
   if (!c->callback_failed && !c->detached && c->handshake_done == was_done && c->ended == was_ended) {
     if (code >> 32 == SSL_ERROR_NONE) {
-      unlock(c);
+      leaves(c);
       return code;
     }
     if (code >> 32 == SSL_ERROR_WANT_READ && !c->eof && !c->sys_errno && !c->dead) {
-      unlock(c);
+      leaves(c);
       return OI_WANT;
     }
   }

@@ -1,0 +1,113 @@
+"""What a signal's handler raises in the midst of an operation: the connection is there for other threads.
+
+A handler of Python's runs between two instructions of the interpreter.  So the exception is
+raised at each of them in turn, by a trace function.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+import threading
+
+import pytest
+
+from openssl_iface.errors import WantReadError
+from openssl_iface.impl_cffi import direct, engine
+
+# What the with statement does with a lock that is Python's own is not ours to interrupt.
+LEFT_ALONE = {"__enter__", "__exit__"}
+# Nobody's handler runs there, and it may belong to no try statement.
+NOP = dis.opmap["NOP"]
+
+
+class Interruption(Exception):
+    """What the handler raises."""
+
+
+def interrupted(operation, at):
+    """Whether *operation* was still at work at the instruction *at* of our code, and so was interrupted."""
+    count = 0
+
+    def trace(frame, event, _argument):
+        nonlocal count
+        if frame.f_code.co_filename not in (engine.__file__, direct.__file__):
+            return None
+        if frame.f_code.co_name in LEFT_ALONE:
+            return None
+        frame.f_trace_opcodes = True
+        frame.f_trace_lines = False
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != NOP:
+            count += 1
+            if count == at:
+                raise Interruption
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        operation()
+    except Interruption:
+        return True
+    except WantReadError:
+        pass
+    finally:
+        sys.settrace(before)
+    return False
+
+
+def free(connection):
+    """Whether another thread gets an answer of it."""
+    done = threading.Event()
+
+    def ask():
+        connection.pending()
+        done.set()
+
+    threading.Thread(target=ask, daemon=True).start()
+    return done.wait(20)
+
+
+def pass_on(sender, receiver):
+    receiver.event_feed(sender.event_output())
+
+
+def begun(server, client):
+    """The server knows the client's hello."""
+    client.event_proceed()
+    pass_on(client, server)
+
+
+def nearly_done(server, client):
+    begun(server, client)
+    pass_on(server, client)
+
+
+OPERATIONS = {
+    "event_proceed": (lambda *_: None, lambda server, client: client.event_proceed()),
+    "event_output": (
+        lambda server, client: client.event_proceed(),
+        lambda server, client: client.event_output(),
+    ),
+    "event_feed": (nearly_done, lambda server, client: server.event_feed(client.event_output())),
+    "event_write": (begun, lambda server, client: server.event_write(b"too early")),
+    "do_handshake": (nearly_done, lambda server, client: client.do_handshake()),
+    "recv": (begun, lambda server, client: server.recv(1)),
+    "send": (nearly_done, lambda server, client: client.send(b"done by the way")),
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_signal_at_every_instruction(tls, name):
+    prepare, operate = OPERATIONS[name]
+    contexts = tls.contexts()
+    at = 0
+    going = True
+    while going:
+        at += 1
+        server, client = tls.connections(*contexts)
+        prepare(server, client)
+        going = interrupted(lambda: operate(server, client), at)  # noqa: B023 - called at once
+        assert free(server), at
+        assert free(client), at
+    assert at > 20  # it was our code that was interrupted
