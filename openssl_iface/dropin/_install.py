@@ -58,8 +58,10 @@ class _Loader(importlib.abc.Loader):
             for part in PARTS:
                 importlib.import_module(f"{THEIRS}.{part}")
 
-    def get_code(self, _name: str) -> None:
-        """Nothing to run: the module has been run under its own name."""
+    def get_code(self, _name: str) -> Any:
+        """The true module's code, for ``python -m``."""
+        spec: Any = importlib.util.find_spec(self._name)
+        return spec.loader.get_code(self._name)
 
 
 class _Distribution(importlib.metadata.Distribution):

@@ -6,12 +6,10 @@ import argparse
 import importlib
 import importlib.metadata
 import importlib.util
-import os
-import runpy
 import sys
 from pathlib import Path
 
-from . import _children, _install
+from . import _children, _install, _program
 
 PROGRAM = "python -m openssl_iface.dropin"
 
@@ -34,7 +32,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("-m", dest="module", metavar="MODULE", help="run a module, as python -m does")
     parser.add_argument(
-        "script", nargs="?", metavar="SCRIPT", help="run a file (or a directory, or a zip file)"
+        "script",
+        nargs="?",
+        metavar="SCRIPT",
+        help="run a file (or a directory, or a zip file; - is standard input)",
     )
     parser.add_argument("args", nargs=argparse.REMAINDER, metavar="ARGS", help="what the program is given")
     return parser
@@ -49,7 +50,7 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
             return arguments[: index + 1], arguments[index + 1 :]
         if argument == "--":
             return arguments[:index] + arguments[index + 1 : index + 2], arguments[index + 2 :]
-        if not argument.startswith("-"):
+        if argument == _program.STDIN or not argument.startswith("-"):
             return arguments[: index + 1], arguments[index + 1 :]
     return arguments, []
 
@@ -105,8 +106,6 @@ def main(arguments: list[str]) -> int | str | None:
         return 0
     if not options.module and not options.script:
         parser.error("which program? -m MODULE, or SCRIPT, or --check")
-    if options.script and not Path(options.script).exists():
-        parser.error(f"there is no file {options.script!r}; a module is run with -m")
     try:
         _install.install()
     except _install.InstallError as error:
@@ -114,20 +113,11 @@ def main(arguments: list[str]) -> int | str | None:
     if options.children:
         _children.request()
     if options.module:
-        if _spec(options.module) is None:
-            parser.error(f"there is no module {options.module!r}")
-        sys.argv = [options.module, *rest]
-        runpy.run_module(options.module, run_name="__main__", alter_sys=True)
-    else:
-        sys.argv = [options.script, *rest]
-        if not sys.flags.safe_path:
-            sys.path[0] = os.path.dirname(os.path.realpath(options.script))
-        runpy.run_path(options.script, run_name="__main__")
-    return 0
-
-
-def _spec(module: str) -> object:
+        _program.run_module(options.module, rest)
+        return 0
     try:
-        return importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
+        _program.run_script(options.script, rest)
+    except _program.Unreadable as error:
+        print(f"{sys.executable}: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -8,9 +8,10 @@ import sys
 
 import cffi
 
-from .. import __version__ as _our_version
-from ._translate import backend as _backend
-from .version import __version__ as _their_version
+# Absolute: as `python -m OpenSSL.debug` it is in another package.
+from openssl_iface import __version__ as _our_version
+from openssl_iface.dropin._translate import backend as _backend
+from openssl_iface.dropin.version import __version__ as _their_version
 
 
 def _cryptography() -> str:

@@ -22,10 +22,10 @@ def _go_on() -> None:
 def _install() -> None:
     try:
         from openssl_iface import install_as_OpenSSL
-    except ImportError as error:
-        print(f"openssl_iface.dropin: not in this child, {error}", file=sys.stderr)
-    else:
+
         install_as_OpenSSL()
+    except (ImportError, RuntimeError) as error:
+        print(f"openssl_iface.dropin: not in this child, {error}", file=sys.stderr)
 
 
 _install()
