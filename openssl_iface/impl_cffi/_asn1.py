@@ -55,6 +55,35 @@ def object_name(obj: Any, *, long: bool = False) -> str:
     return ffi.string(text).decode()
 
 
+# -- what is there -------------------------------------------------------------
+
+# In what OpenSSL makes new, each field is there and empty: these tell whether it was set.
+
+
+def algorithm_name(algorithm: Any) -> str:
+    """OpenSSL's long name of an algorithm (an X509_ALGOR), or its number; "" if there is none."""
+    kind = ffi.new("const ASN1_OBJECT **")
+    lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm)
+    return _name_if_any(kind[0])
+
+
+def has_key(pubkey: Any) -> bool:
+    """Whether there is a key in an X509_PUBKEY, of whatever kind."""
+    kind = ffi.new("ASN1_OBJECT **")
+    lib.X509_PUBKEY_get0_param(kind, ffi.NULL, ffi.NULL, ffi.NULL, pubkey)
+    return bool(_name_if_any(kind[0]))
+
+
+def _name_if_any(obj: Any) -> str:
+    name = object_name(obj, long=True) if obj != ffi.NULL else ""
+    return "" if name == "undefined" else name
+
+
+def has_time(time: Any) -> bool:
+    """Whether an ASN1_TIME was set, to whatever."""
+    return time != ffi.NULL and bool(string_bytes(time))
+
+
 # -- integers ----------------------------------------------------------------
 
 
@@ -146,7 +175,7 @@ def time_from_datetime(moment: datetime, argument: str) -> Any:
 
 def time_to_bytes(time: Any, what: str) -> bytes | None:
     """``b"YYYYMMDDhhmmssZ"`` of an ASN1_TIME; None if it was never set."""
-    if time == ffi.NULL or not string_bytes(time):
+    if not has_time(time):
         return None
     clear()
     general = own(

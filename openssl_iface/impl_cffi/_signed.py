@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar, Self
 
-from ..errors import CryptoError
+from ..errors import CryptoError, OpenSSLError
 from ..values import FileType
-from ._asn1 import object_name
+from ._asn1 import algorithm_name, string_bytes
 from ._encoding import Codec, as_filetype, as_instance, to_der
 from ._errors import check, clear, take
 from ._handles import Guard, own
-from ._native import ffi, lib
+from ._native import ffi
 from .name import X509Name, copy_name, empty_name
 from .pkey import PKey, signing_digest
 
@@ -33,6 +33,10 @@ class Signed:
     _refresh: ClassVar[Callable[[Any, Any], int]]
     _sign: ClassVar[Callable[[Any, Any, Any], int]]
     _verify: ClassVar[Callable[[Any, Any], int]]
+    # Finds the signature and its algorithm.
+    _signature: ClassVar[Callable[[Any, Any, Any], None]]
+    # What must be there before it can be written, but for the signature, and what tells whether it is.
+    _parts: ClassVar[tuple[tuple[str, Callable[[Any], bool]], ...]]
     # Whether it may be signed before everything is there, as the manual's library does.
     _may_lack: ClassVar[bool] = True
 
@@ -129,59 +133,98 @@ class Signed:
         with self._lock:
             with self._writing() as raw:
                 self._before_signing(raw)
-                check(type(self)._sign(raw, key, method), self._sign_message(pkey, digest))
+                if type(self)._sign(raw, key, method) <= 0:
+                    raise take(CryptoError, self._sign_message(raw, pkey, digest))
             # A fresh copy has none of the digests and flags that OpenSSL keeps with
             # an object that it has looked at before.  There is none of an object that
             # lacks something: it has been signed as it is, and stays open.
             whole = type(self)._dup(self._raw)
-            if whole != ffi.NULL or not self._may_lack:
+            if whole != ffi.NULL:
                 self._raw = own(whole, self._codec.free)
                 self._sealed = True
+            elif not self._may_lack:
+                missing = self._missing(self._raw)
+                raise self._refusal(missing, f"this {self._codec.what} cannot be signed yet")
         clear()
 
     def _before_signing(self, raw: Any) -> None:
         """What a subclass sees to when everything is there."""
 
-    def _sign_message(self, pkey: PKey, digest: Any) -> str:
+    def _sign_message(self, raw: Any, pkey: PKey, digest: Any) -> str:
         if digest is not None and signing_digest(pkey._pkey, None) == ffi.NULL:
             return f"digest: {pkey.algorithm} keys sign without a separate digest: pass None"
-        return f"this {self._codec.what} cannot be signed with pkey and digest {digest!r}"
+        message = f"this {self._codec.what} cannot be signed with pkey and digest {digest!r}"
+        # From OpenSSL 3.0 on; dates may be missing in all versions.
+        without = "no public key"
+        return f"{message}: {without}" if without in self._missing(raw) else message
 
     def _check_signature(self, pkey: Any) -> None:
         key = as_instance(pkey, PKey, "pkey")._need("pkey")
         with self._reading() as raw:
             clear()
             if type(self)._verify(raw, key) <= 0:
+                if not self._algorithm(raw):
+                    clear()
+                    raise take(CryptoError, f"this {self._codec.what} has no signature yet")
                 raise take(CryptoError, f"pkey: the signature of this {self._codec.what} is not of this key")
             clear()
 
-    def _whole(self, argument: str) -> Any:
+    def _algorithm(self, raw: Any) -> str:
+        """The name of the signature algorithm, or "" if there is no signature yet."""
+        bits = ffi.new("const ASN1_BIT_STRING **")
+        algorithm = ffi.new("const X509_ALGOR **")
+        type(self)._signature(raw, bits, algorithm)
+        # OpenSSL begins with the name, and leaves it there when it cannot sign; but what was loaded
+        # may have a signature of no bits (RFC 9925).
+        if not self._sealed and (bits[0] == ffi.NULL or not string_bytes(bits[0])):
+            return ""
+        return algorithm_name(algorithm[0])
+
+    def _missing(self, raw: Any) -> list[str]:
+        return [f"no {name}" for name, is_there in self._parts if not is_there(raw)]
+
+    @staticmethod
+    def _refusal(missing: list[str], message: str) -> OpenSSLError:
+        """The error for what OpenSSL has refused: what is missing, if anything is, or else its own reasons.
+
+        Those tell which function of OpenSSL stumbled over what is missing, in each version another one.
+        """
+        if missing:
+            clear()
+            message = f"{message}: {', '.join(missing)}"
+        return take(CryptoError, message)
+
+    def _whole(self, argument: str = "") -> Any:
         """A handle that is never changed, to be shared with OpenSSL's own structures.
 
+        :param argument: its name in messages; none for the object whose method was called.
         :raises CryptoError: the object is not complete.
         """
         with self._reading() as raw:
             if self._sealed:
                 return raw
             clear()
-            return own(
-                type(self)._dup(raw), self._codec.free, f"{argument}: this {self._codec.what} is not complete"
-            )
+            copy = type(self)._dup(raw)
+            if copy == ffi.NULL:
+                raise self._incomplete(raw, argument)
+            return own(copy, self._codec.free)
 
-    def _signature_name(self, get: Callable[[Any, Any], None]) -> bytes:
-        """The signature algorithm, in OpenSSL's words; *get* finds it."""
-        algorithm = ffi.new("const X509_ALGOR **")
-        kind = ffi.new("const ASN1_OBJECT **")
+    def _incomplete(self, raw: Any, argument: str) -> OpenSSLError:
+        missing = self._missing(raw)
+        if not self._algorithm(raw):
+            missing.append("no signature")
+        where = f"{argument}: " if argument else ""
+        return self._refusal(missing, f"{where}this {self._codec.what} is not complete")
+
+    def get_signature_algorithm(self) -> bytes:
         with self._reading() as raw:
-            get(raw, algorithm)
-            lib.X509_ALGOR_get0(kind, ffi.NULL, ffi.NULL, algorithm[0])
-            name = object_name(kind[0], long=True) if kind[0] != ffi.NULL else ""
-        if name in ("", "undefined"):
+            name = self._algorithm(raw)
+        if not name:
             raise ValueError(f"this {self._codec.what} has no signature yet")
         return name.encode()
 
     def _der(self) -> bytes:
-        return to_der(self._codec.i2d, self._whole("self"), f"this {self._codec.what} cannot be written")
+        return to_der(self._codec.i2d, self._whole(), f"this {self._codec.what} cannot be written")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, type(self)):
@@ -198,7 +241,13 @@ class Signed:
         if kind is not FileType.TEXT:
             return self._codec.dump(kind, self._whole(argument), argument)
         with self._reading() as raw:
-            return self._codec.dump(kind, raw, argument)
+            try:
+                return self._codec.dump(kind, raw, argument)
+            except CryptoError:
+                # OpenSSL 1.1.1 shows nothing that has no date.
+                if not self._missing(raw):
+                    raise
+                raise self._incomplete(raw, argument) from None
 
     @classmethod
     def _load(cls, filetype: Any, buffer: Any) -> Self:

@@ -11,9 +11,17 @@ from zope.interface import implementer
 from ..errors import CryptoError
 from ..interfaces import ICRL, IRevoked
 from ..values import CRLReason, FileType
-from ._asn1 import as_time, from_now, integer_to_int, serial_from_int, time_from_datetime, time_to_bytes
+from ._asn1 import (
+    as_time,
+    from_now,
+    has_time,
+    integer_to_int,
+    serial_from_int,
+    time_from_datetime,
+    time_to_bytes,
+)
 from ._encoding import Codec, as_bytes, as_filetype, as_instance, as_int
-from ._errors import check, clear, fail
+from ._errors import check, clear, fail, take
 from ._handles import Guard, own
 from ._native import ffi, lib
 from ._signed import Signed
@@ -64,12 +72,11 @@ class Revoked:
 
     def _copy(self, argument: str) -> Any:
         with self._lock:
+            message = f"{argument}: this entry is not complete"
+            if not has_time(lib.X509_REVOKED_get0_revocationDate(self._revoked)):
+                raise take(CryptoError, f"{message}: no revocation date")
             clear()
-            return own(
-                lib.X509_REVOKED_dup(self._revoked),
-                lib.X509_REVOKED_free,
-                f"{argument}: this entry is not complete",
-            )
+            return own(lib.X509_REVOKED_dup(self._revoked), lib.X509_REVOKED_free, message)
 
     def get_serial(self) -> bytes:
         """The serial number in hex digits, two for each octet."""
@@ -163,6 +170,8 @@ class CRL(Signed):
     _refresh = lib.i2d_re_X509_CRL_tbs
     _sign = lib.X509_CRL_sign
     _verify = lib.X509_CRL_verify
+    _signature = lib.X509_CRL_get0_signature
+    _parts = (("lastUpdate", lambda raw: has_time(lib.X509_CRL_get0_lastUpdate(raw))),)
     _may_lack = False
 
     @property
@@ -237,9 +246,6 @@ class CRL(Signed):
                     lib.X509_EXTENSION_free(lib.X509_CRL_delete_ext(raw, before))
                 raise
 
-    def get_signature_algorithm(self) -> bytes:
-        return self._signature_name(lambda raw, found: lib.X509_CRL_get0_signature(raw, ffi.NULL, found))
-
     def _before_signing(self, raw: Any) -> None:
         entries = lib.X509_CRL_get_REVOKED(raw)
         count = lib.sk_X509_REVOKED_num(entries) if entries != ffi.NULL else 0
@@ -283,7 +289,7 @@ class CRL(Signed):
         first = from_now(0, "days")
         last = from_now(as_int(days, "days", 0, 10**7) * 86400, "days")
         self._issue(cert, key, digest, (first, last))
-        return self._dump(type, "self")
+        return self._dump(type, "")
 
     def to_cryptography(self) -> Any:
         from cryptography.x509 import load_der_x509_crl

@@ -331,9 +331,11 @@ class PKCS12:
         mac_rounds = as_int(maciter, "maciter", NO_MAC, ROUNDS_MAX) or PBKDF2_ROUNDS
         scheme = _LEGACY if legacy else _MODERN
         key, cert = self._pkey, self._cert
-        private = ffi.NULL if key is None else key._need_private("the private key")
-        mine = ffi.NULL if cert is None else cert._whole("the certificate")
-        others = certificate_stack(self._cacerts or (), "the CA certificates")
+        if key is None and cert is None and not self._cacerts:
+            raise take(CryptoError, "this PKCS#12 cannot be written: neither a private key nor a certificate")
+        private = ffi.NULL if key is None else key._need_private("its private key")
+        mine = ffi.NULL if cert is None else cert._whole("its certificate")
+        others = certificate_stack(self._cacerts or (), "its CA certificates")
         label = ffi.NULL if name is None else name
         word, size = (ffi.NULL, 0) if secret is None else (secret, len(secret))
 

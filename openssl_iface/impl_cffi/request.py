@@ -10,10 +10,11 @@ from zope.interface import implementer
 from ..errors import CryptoError
 from ..interfaces import IX509Req
 from ..values import FileType
+from ._asn1 import has_key
 from ._encoding import Codec, as_instance, as_int, from_der, to_der
-from ._errors import check, clear
+from ._errors import check, clear, take
 from ._handles import own
-from ._native import ffi, lib
+from ._native import lib
 from ._signed import Signed
 from .extension import X509Extension, as_extensions
 from .name import X509Name
@@ -22,6 +23,10 @@ from .pkey import PKey
 
 def _show(bio: Any, handle: Any) -> int:
     return lib.X509_REQ_print_ex(bio, handle, lib.XN_FLAG_ONELINE & ~lib.ASN1_STRFLGS_ESC_MSB, 0)
+
+
+def _has_key(raw: Any) -> bool:
+    return has_key(lib.X509_REQ_get_X509_PUBKEY(raw))
 
 
 def _free_extensions(stack: Any) -> None:
@@ -62,6 +67,8 @@ class X509Req(Signed):
     _refresh = lib.i2d_re_X509_REQ_tbs
     _sign = lib.X509_REQ_sign
     _verify = lib.X509_REQ_verify
+    _signature = lib.X509_REQ_get0_signature
+    _parts = (("public key", _has_key),)
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,6 +97,8 @@ class X509Req(Signed):
     def get_pubkey(self) -> PKey:
         message = "this request has no public key that OpenSSL understands"
         with self._reading() as raw:
+            if not _has_key(raw):
+                raise take(CryptoError, "this request has no public key yet")
             clear()
             key = own(lib.X509_REQ_get_pubkey(raw), lib.EVP_PKEY_free, message)
         if not self._sealed:
@@ -127,9 +136,6 @@ class X509Req(Signed):
                 for attribute in before:
                     lib.X509_REQ_add1_attr(raw, attribute)
                 raise
-
-    def get_signature_algorithm(self) -> bytes:
-        return self._signature_name(lambda raw, found: lib.X509_REQ_get0_signature(raw, ffi.NULL, found))
 
     def sign(self, pkey: PKey, digest: str | bytes | None = None) -> None:
         self._sign_with(pkey, digest)

@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from ..errors import CryptoError
 from ..interfaces import INetscapeSPKI
-from ._asn1 import string_bytes
+from ._asn1 import algorithm_name, has_key, string_bytes
 from ._encoding import as_bytes, as_instance, from_der, to_der
 from ._errors import check, clear, take
 from ._handles import own
@@ -59,13 +59,32 @@ class NetscapeSPKI:
     def b64_encode(self) -> bytes:
         """The object in base64, on one line."""
         with self._lock:
-            der = to_der(lib.i2d_NETSCAPE_SPKI, self._spki, "this SPKI cannot be written")
+            message = "this SPKI cannot be written"
+            try:
+                der = to_der(lib.i2d_NETSCAPE_SPKI, self._spki, message)
+            except CryptoError:
+                missing = self._missing()
+                if not missing:
+                    raise
+                raise take(CryptoError, f"{message}: {', '.join(missing)}") from None
         return base64.b64encode(der)
+
+    def _has_key(self) -> bool:
+        return has_key(lib.oi_spki_pubkey(self._spki))
+
+    def _is_signed(self) -> bool:
+        return bool(algorithm_name(lib.oi_spki_algorithm(self._spki)))
+
+    def _missing(self) -> list[str]:
+        parts = (("no public key", self._has_key()), ("no signature", self._is_signed()))
+        return [words for words, there in parts if not there]
 
     def get_pubkey(self) -> PKey:
         """The public key."""
         message = "this SPKI has no public key that OpenSSL understands"
         with self._lock:
+            if not self._has_key():
+                raise take(CryptoError, "this SPKI has no public key yet")
             clear()
             key = own(lib.NETSCAPE_SPKI_get_pubkey(self._spki), lib.EVP_PKEY_free, message)
         # set_pubkey may have been given a private key: only its public half is handed out.
@@ -99,10 +118,11 @@ class NetscapeSPKI:
         method = signing_digest(key, digest)
         with self._lock:
             clear()
-            check(
-                lib.NETSCAPE_SPKI_sign(self._spki, key, method),
-                f"this SPKI cannot be signed with pkey and digest {digest!r}",
-            )
+            if lib.NETSCAPE_SPKI_sign(self._spki, key, method) <= 0:
+                if not self._has_key():
+                    clear()
+                    raise take(CryptoError, "this SPKI cannot be signed: no public key")
+                raise take(CryptoError, f"this SPKI cannot be signed with pkey and digest {digest!r}")
             clear()
 
     def verify(self, pkey: PKey) -> bool:
@@ -111,6 +131,9 @@ class NetscapeSPKI:
         with self._lock:
             clear()
             if lib.NETSCAPE_SPKI_verify(self._spki, key) <= 0:
+                if not self._is_signed():
+                    clear()
+                    raise take(CryptoError, "this SPKI has no signature yet")
                 raise take(CryptoError, "pkey: the signature of this SPKI is not of this key")
             clear()
         return True

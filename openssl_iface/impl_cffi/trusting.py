@@ -185,4 +185,4 @@ class Trusting(Settings):
         try:
             return certificate._whole(argument)
         except CryptoError as error:
-            raise _errors.translated(error, Error, argument) from error
+            raise _errors.translated(error, Error, "") from error

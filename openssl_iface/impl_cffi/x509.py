@@ -12,10 +12,13 @@ from ..errors import CryptoError
 from ..interfaces import IX509
 from ..values import FileType
 from ._asn1 import (
+    algorithm_name,
     as_time,
     datetime_from_bytes,
     format_time,
     from_now,
+    has_key,
+    has_time,
     integer_to_int,
     serial_from_int,
     time_from_datetime,
@@ -38,8 +41,12 @@ def _show(bio: Any, handle: Any) -> int:
     return lib.X509_print_ex(bio, handle, lib.XN_FLAG_ONELINE & ~lib.ASN1_STRFLGS_ESC_MSB, 0)
 
 
-def _store(place: Any, value: Any) -> None:
-    place[0] = value
+def _signature(raw: Any, bits: Any, algorithm: Any) -> None:
+    lib.X509_get0_signature(bits, algorithm, raw)
+
+
+def _has_key(raw: Any) -> bool:
+    return has_key(lib.X509_get_X509_PUBKEY(raw))
 
 
 @implementer(IX509)
@@ -56,6 +63,12 @@ class X509(Signed):
     _refresh = lib.i2d_re_X509_tbs
     _sign = lib.X509_sign
     _verify = lib.X509_verify
+    _signature = _signature
+    _parts = (
+        ("notBefore", lambda raw: has_time(lib.X509_get0_notBefore(raw))),
+        ("notAfter", lambda raw: has_time(lib.X509_get0_notAfter(raw))),
+        ("public key", _has_key),
+    )
 
     @property
     def _x509(self) -> Any:
@@ -102,6 +115,8 @@ class X509(Signed):
     def get_pubkey(self) -> PKey:
         message = "this certificate has no public key that OpenSSL understands"
         with self._reading() as raw:
+            if not _has_key(raw):
+                raise take(CryptoError, "this certificate has no public key yet")
             clear()
             key = own(lib.X509_get_pubkey(raw), lib.EVP_PKEY_free, message)
         if not self._sealed:
@@ -115,9 +130,11 @@ class X509(Signed):
             check(lib.X509_set_pubkey(raw, key), "pkey: cannot be used in a certificate")
 
     def get_signature_algorithm(self) -> bytes:
-        name = self._signature_name(lambda raw, found: lib.X509_get0_signature(ffi.NULL, found, raw))
+        name = super().get_signature_algorithm()
         # RFC 5280, section 4.1.1.2: the one that is signed must say the same.
-        if name != self._signature_name(lambda raw, found: _store(found, lib.X509_get0_tbs_sigalg(raw))):
+        with self._reading() as raw:
+            signed = algorithm_name(lib.X509_get0_tbs_sigalg(raw))
+        if name != signed.encode():
             raise ValueError("this certificate names two signature algorithms")
         return name
 
@@ -222,7 +239,7 @@ class X509(Signed):
         method = digest_by_name(digest_name)
         room = ffi.new("unsigned char[]", lib.EVP_MAX_MD_SIZE)
         size = ffi.new("unsigned int *")
-        handle = self._whole("self")
+        handle = self._whole()
         clear()
         check(lib.X509_digest(handle, method, room, size), "digest_name: cannot be used")
         clear()

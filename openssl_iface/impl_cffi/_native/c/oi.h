@@ -98,6 +98,8 @@ int oi_pkcs7_complete(const PKCS7 *message);
 int oi_pkcs7_digests_typed(PKCS7 *message);
 STACK_OF(X509) *oi_pkcs7_certificates(const PKCS7 *message);
 ASN1_STRING *oi_spki_challenge(NETSCAPE_SPKI *spki);
+const X509_PUBKEY *oi_spki_pubkey(const NETSCAPE_SPKI *spki);
+const X509_ALGOR *oi_spki_algorithm(const NETSCAPE_SPKI *spki);
 void oi_certificates_free(STACK_OF(X509) *certificates);
 void oi_pkcs7s_free(STACK_OF(PKCS7) *messages);
 void oi_bags_free(STACK_OF(PKCS12_SAFEBAG) *bags);

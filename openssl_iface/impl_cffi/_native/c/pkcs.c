@@ -75,6 +75,16 @@ ASN1_STRING *oi_spki_challenge(NETSCAPE_SPKI *spki)
   return spki->spkac->challenge;
 }
 
+const X509_PUBKEY *oi_spki_pubkey(const NETSCAPE_SPKI *spki)
+{
+  return spki->spkac->pubkey;
+}
+
+const X509_ALGOR *oi_spki_algorithm(const NETSCAPE_SPKI *spki)
+{
+  return &spki->sig_algor;
+}
+
 /* ---- PKCS#12 ----------------------------------------------------------- */
 
 void oi_certificates_free(STACK_OF(X509) *certificates)

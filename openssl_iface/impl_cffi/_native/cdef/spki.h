@@ -10,3 +10,5 @@ int NETSCAPE_SPKI_verify(NETSCAPE_SPKI *, EVP_PKEY *);
 
 /* pkcs.c */
 ASN1_STRING *oi_spki_challenge(NETSCAPE_SPKI *);
+const X509_PUBKEY *oi_spki_pubkey(const NETSCAPE_SPKI *);
+const X509_ALGOR *oi_spki_algorithm(const NETSCAPE_SPKI *);
