@@ -903,11 +903,15 @@ class IContext(Interface):
 
     def set_info_callback(callback):
         """Follow the state of connections: a callable with ``(connection, where, ret)``
-        (*SSL_CTX_set_info_callback(3)*); called many times in a handshake and for each alert."""
+        (*SSL_CTX_set_info_callback(3)*); called many times in a handshake and for each alert.
+
+        libssl does not ask it, and offers no way to send an alert in its name: if it raises, the handshake
+        ends and nothing more is sent, so that the peer hears of the end of the transport alone."""
 
     def set_keylog_callback(callback):
         """Get the secrets of each connection, for debugging: a callable with
-        ``(connection, line)``, *line* bytes in the NSS key log format; some five times in a handshake."""
+        ``(connection, line)``, *line* bytes in the NSS key log format; some five times in a handshake.
+        If it raises, the handshake ends as with ``set_info_callback``."""
 
     def set_cert_verify_callback(callback):
         """Have a word after OpenSSL's own verification: a callable with ``(connection, ok)``, once in
@@ -1241,4 +1245,9 @@ class IBackend(Interface):
 
     def server_context(certificate, key, alpn):
         """A context for servers: TLS 1.2 and later, with *certificate* (an IX509, a sequence with its chain,
-        or the path of a PEM file) and *key* (an IPKey or a path)."""
+        or the path of a PEM file) and *key* (an IPKey or a path).
+
+        :param alpn: protocols that are spoken (sequence of bytes), best first.  A client that offers none
+            of them is refused with the alert no_application_protocol (RFC 7301, section 3.2); one that does
+            not offer any goes on without.  Who wants another rule sets ``set_alpn_select_callback``.
+        """

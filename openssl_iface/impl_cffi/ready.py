@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..errors import Error
-from ..values import NO_OVERLAPPING_PROTOCOLS, Method, ProtocolVersion, VerifyMode
+from ..values import Method, ProtocolVersion, VerifyMode
 from ._encoding import as_instance
 from ._errors import fail
 from ._files import Path
@@ -92,7 +92,7 @@ def server_context(
 
 
 class _Chooser:
-    """The server's own order decides; without overlap the handshake goes on without ALPN."""
+    """The server's own order decides; without overlap the handshake is refused (RFC 7301, section 3.2)."""
 
     def __init__(self, protocols: Sequence[bytes]) -> None:
         self.protocols = list(protocols)
@@ -101,4 +101,4 @@ class _Chooser:
         for protocol in self.protocols:
             if protocol in offered:
                 return protocol
-        return NO_OVERLAPPING_PROTOCOLS
+        return b""

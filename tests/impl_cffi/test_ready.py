@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from openssl_iface import Error, server_context
+from openssl_iface import Error, client_context, server_context
 from openssl_iface.testing.pki import PKI
+from openssl_iface.values import ProtocolVersion
 
 
 @pytest.mark.parametrize("other", ["good", "rsa", "ed25519"])
@@ -19,3 +20,28 @@ def test_a_server_needs_the_key_of_its_certificate(other, form, tmp_path):
     with pytest.raises(Error, match="does not belong to the certificate"):
         server_context(certificate, key)
     server_context(ours.certificate, ours.key)
+
+
+@pytest.mark.parametrize("version", [ProtocolVersion.TLS1_2, ProtocolVersion.TLS1_3])
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [([b"h2", b"http/1.1"], b"http/1.1"), ([], b""), ([b"h2", b"http/1"], None)],
+    ids=["overlap", "nothing offered", "no overlap"],
+)
+def test_a_server_with_protocols_refuses_who_speaks_others(tls, version, offered, agreed):
+    """RFC 7301, section 3.2; who offers none at all goes on without."""
+    identity = tls.pki.good
+    server = server_context(
+        [identity.certificate, *identity.chain], identity.key, alpn=[b"echo", b"http/1.1"]
+    )
+    client = client_context(trust=[tls.pki.root.certificate], alpn=offered)
+    for context in (server, client):
+        context.set_min_proto_version(version)
+        context.set_max_proto_version(version)
+    end, other = tls.exchange(*tls.connections(server, client))
+    if agreed is None:
+        assert "no application protocol" in str(end.error)
+        assert other.error.alert == 120
+    else:
+        assert (end.error, other.error) == (None, None)
+        assert {one.connection.get_alpn_proto_negotiated() for one in (end, other)} == {agreed}

@@ -185,7 +185,8 @@ class ServerContextFactory:
 
     :param certificate: an IX509, a sequence with its chain, or the path of a PEM file.
     :param key: an IPKey or a path; the certificate's file if left out.
-    :param alpn: protocols that we speak (iterable of bytes), best first.
+    :param alpn: protocols that we speak (iterable of bytes), best first.  A client that offers others only is
+        refused, with the alert no_application_protocol (RFC 7301, section 3.2).
     :param clientCA: a PEM file of authorities: clients must show a certificate from one of them.
     :raises openssl_iface.errors.Error: a file cannot be used, or the key is not the certificate's.
     """
