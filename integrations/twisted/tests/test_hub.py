@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import select
 import sys
+import threading
 
 import pytest
 from transport_matrix import Once, Recorder, TransportCase, asyncio_reactor
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
-from twisted.python import log
+from twisted.internet.threads import deferToThreadPool
+from twisted.python import context, log
 from twisted.python.reflect import namedAny
+from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from openssl_iface.values import ProtocolVersion
@@ -232,6 +235,56 @@ class Failing(HubCase):
         self.assertEqual(len({event["prefix"] for event in lines}), 4)
         for event in lines:
             self.assertEqual(event["system"], event["prefix"])
+
+    def test_threads_that_are_started_there_log_in_it(self):
+        """Also when the thread runs after the events of other connections."""
+        got = []
+        all_came = threading.Event()
+
+        def work():
+            all_came.wait(self.deadline)
+            return context.get(log.ILogContext)["system"]
+
+        def start(one):
+            started = deferToThreadPool(self.reactor, pool, work)
+            started.addCallback(lambda system: got.append((system, one.transport.logPrefix())))
+
+        def look(servers, clients):
+            for server in servers:
+                server.on("data", start)
+            self.at_once(clients)
+            self.until(lambda: all(one.data for one in servers), came)
+
+        def came():
+            all_came.set()
+            self.until(lambda: len(got) == 4)
+
+        pool = ThreadPool(4, 4)
+        pool.start()
+        self.addCleanup(pool.stop)
+        self.addCleanup(all_came.set)
+        self.opened(4, look)
+        self.run_()
+        self.assertEqual(len(set(got)), 4)
+        for system, prefix in got:
+            self.assertEqual(system, prefix)
+
+    def test_the_context_is_as_before_when_it_is_over(self):
+        seen = []
+
+        def look(servers, clients):
+            hub, outside = self.hubs()[0], context.get(log.ILogContext)
+            self.at_once(clients)
+            log.callWithLogger(
+                hub, lambda: (hub.doRead(), seen.append(context.get(log.ILogContext)["system"]))
+            )
+            self.assertTrue(any(one.data for one in servers))
+            self.assertIs(context.get(log.ILogContext), outside)
+            self.reactor.stop()
+
+        self.opened(2, look)
+        self.run_()
+        self.assertEqual(seen, ["TLS"])
 
     def test_closed_within_the_batch(self):
         def look(servers, clients):

@@ -10,7 +10,8 @@ of the hub's, the reactor watches that one as a reader, and ``doRead`` of the hu
 
 What a connection can see of it is the same as without:
 
-* **Log context.**  The reactor makes a fresh one for the hub; its ``system`` is changed for each connection.
+* **Log context.**  The reactor makes one for the hub; each connection has a copy in its place, as long as its
+  event lasts.  A copy, since threads that are started there (``deferToThread``) take it with them.
 * **What is raised** is logged in that context, and ends that connection alone.
 * **Order and fairness.**  Ready connections are at it in turns (level-triggered, as the reactor's), at most
   ``BATCH`` before everything else that the reactor has to do.
@@ -86,22 +87,29 @@ class Hub:
     def doRead(self) -> None:
         """Some connections are readable."""
         table = self._table
-        logged: Any = context.get(log.ILogContext)  # made for this call
-        for descriptor, event in self._epoll.poll(0, BATCH):
-            connection = table.get(descriptor)
-            if connection is None:
-                continue
-            if event != select.EPOLLIN:
-                connection._leaveHub()
-                continue
-            logged["system"] = connection.logstr
-            try:
-                why = connection.doRead()
-            except BaseException as error:  # as the reactor does it
-                log.err()
-                why = error
-            if why:
-                log.callWithLogger(connection, _lose, connection, why)
+        # context.call for each would cost more than all of this.
+        contexts = context.theContextTracker.currentContext().contexts
+        made = contexts[-1]
+        kind = log.ILogContext
+        logged = context.get(kind)
+        try:
+            for descriptor, event in self._epoll.poll(0, BATCH):
+                connection = table.get(descriptor)
+                if connection is None:
+                    continue
+                if event != select.EPOLLIN:
+                    connection._leaveHub()
+                    continue
+                contexts[-1] = {**made, kind: {**logged, "system": connection.logstr}}
+                try:
+                    why = connection.doRead()
+                except BaseException as error:  # as the reactor does it
+                    log.err()
+                    why = error
+                if why:
+                    log.callWithLogger(connection, _lose, connection, why)
+        finally:
+            contexts[-1] = made
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor ends, and all its descriptors."""
