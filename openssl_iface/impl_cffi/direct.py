@@ -22,6 +22,7 @@ from ..values import EVENT_SIZE, Ending
 from ._encoding import as_int
 from ._handles import Guard
 from ._native import ffi, lib
+from ._waiting import Alarms, late, left, wait_for
 from .carrier import READS, Carrier
 from .datagram import Datagram
 from .engine import (
@@ -57,15 +58,6 @@ WANT = -(2**63)
 MOST = 2**30
 
 
-def left(deadline: float | None) -> float | None:
-    """Seconds until *deadline*; ``None`` for ever."""
-    return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def late() -> TimedOutError:
-    return TimedOutError(errnos.ETIMEDOUT, "the peer did not answer within the socket's timeout")
-
-
 class Direct(Datagram):
     """What a connection does when it is told to."""
 
@@ -79,6 +71,8 @@ class Direct(Datagram):
     # For threads that wait for what another one is to read.
     _moved: threading.Condition | None = None
     _waiting_threads = 0
+    # For those that wait for the transport to take more.
+    _alarms: Alarms | None = None
 
     def __init__(self, context: Any, socket: Any) -> None:
         fileno = -1
@@ -133,7 +127,9 @@ class Direct(Datagram):
         """
         conn = self._conn
         if not event & select.POLLIN:
-            self._poll(event, deadline)
+            with self._lock:
+                alarms = self._alarms = self._alarms or Alarms(self._lock)
+            alarms.wait_for(conn.fd, event, deadline, lambda: self._fatal)
             return
         moved = self._condition()
         with moved:
@@ -149,19 +145,12 @@ class Direct(Datagram):
                     return
                 conn.watched = 1
         try:
-            self._poll(event, deadline)
+            wait_for(conn.fd, event, deadline)
         finally:
             with moved:
                 with self._lock:
                     conn.watched = 0
                 moved.notify_all()
-
-    def _poll(self, event: int, deadline: float | None) -> None:
-        poll = select.poll()
-        poll.register(self._conn.fd, event)
-        seconds = left(deadline)
-        if not poll.poll(None if seconds is None else seconds * 1000):
-            raise late()
 
     def _try(self, what: int, data: Any, size: int, keep: bool) -> Any:
         """Do one thing with libssl, once, without waiting."""
@@ -213,6 +202,8 @@ class Direct(Datagram):
             self._failure, self._fatal, self._told = twin(failure), True, True
             if self.ended is None:
                 self.ended = Ending.ABORTED
+            if self._alarms is not None:
+                self._alarms.ring()
         return failure
 
     def _perform(

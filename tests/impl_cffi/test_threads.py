@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -198,6 +199,21 @@ def test_one_thread_fails_and_the_other_hears_of_it(tls):
     with pytest.raises(Error) as second:
         client.send(b"x")
     assert str(first.value) == str(second.value)
+
+
+def test_one_thread_fails_while_the_other_waits_to_send(tls):
+    """The peer takes nothing and stays: of the failure the socket says nothing to who waits for room."""
+    server, client = tls.over_sockets(ProtocolVersion.TLS1_3)
+
+    def receive():
+        while not client.want_write():
+            time.sleep(0.001)
+        server._socket.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
+        return client.recv(1)
+
+    sending, receiving = tls.together(lambda: client.sendall(bytes(1 << 26)), receive)
+    assert type(sending) is type(receiving) is Error
+    assert str(sending) == str(receiving)
 
 
 def test_events_wait_for_the_lock(tls, version):
