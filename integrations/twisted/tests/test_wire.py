@@ -285,7 +285,7 @@ class Wire(TransportCase):
         clients = [Recorder() for _ in range(200)]
         for server in servers:
             server.on("data", lambda s: s.transport.write(bytes(s.data)))
-        port = self.listen(Once(*servers))
+        port = self.listen(Once(*servers), backlog=len(clients))
         context = self.clientContext()
         for number, client in enumerate(clients):
             client.on("made", lambda c, number=number: c.transport.write(b"%d" % number))

@@ -282,22 +282,26 @@ class TransportCase(ReactorBuilder):
 
     # -- the two edges
 
-    def listen(self, factory: Any, context: Any = None, **options: Any) -> int:
-        """Listen with TLS; the port's number."""
+    def listen(self, factory: Any, context: Any = None, backlog: int = 50, **options: Any) -> int:
+        """Listen with TLS; the port's number.
+
+        :param backlog: how many may wait to be accepted; of more, the kernel drops or resets some.
+        """
         context = context or self.serverContext()
         if self.edge == "socket":
-            port = listenSSL(self.reactor, 0, factory, context, interface="127.0.0.1", **options)
+            port = listenSSL(self.reactor, 0, factory, context, backlog, "127.0.0.1", **options)
         elif self.edge == "endpoint":
-            endpoint = TLSServerEndpoint(self.reactor, 0, context, interface="127.0.0.1", **options)
+            endpoint = TLSServerEndpoint(self.reactor, 0, context, backlog, interface="127.0.0.1", **options)
             made: list[Any] = []
             endpoint.listen(factory).addCallback(made.append)
             port = made[0]
         elif self.edge == "starttls":
-            port = self.reactor.listenTCP(0, Starting(factory, context, False), interface="127.0.0.1")
+            starting = Starting(factory, context, False)
+            port = self.reactor.listenTCP(0, starting, backlog, "127.0.0.1")
         else:
             wrapper = TLSWrapperFactory(context, False, factory)
             self._apply(wrapper, options)
-            port = self.reactor.listenTCP(0, wrapper, interface="127.0.0.1")
+            port = self.reactor.listenTCP(0, wrapper, backlog, "127.0.0.1")
         self.ports.append(port)
         return port.getHost().port
 
