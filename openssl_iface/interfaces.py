@@ -305,7 +305,11 @@ class IRevoked(Interface):
         """The serial number of the revoked certificate: hex digits (bytes)."""
 
     def set_serial(hex_str):
-        """Set it from hex digits (bytes or text), or an int; at most 20 octets."""
+        """Set it from hex digits (bytes or text), or an int.
+
+        More than the 20 octets that RFC 5280 allows are taken, up to 65536: certificates that others
+        have made can have such numbers, and are revoked by them.
+        """
 
     def get_rev_date():
         """When it was revoked: ``b"YYYYMMDDhhmmssZ"``, or ``None`` if it was not set."""

@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import CryptoError
-from ._encoding import as_int, copy_bytes
+from ._encoding import as_int, as_integer, copy_bytes
 from ._errors import check, clear, fail, take
 from ._handles import own
 from ._native import ffi, lib
 
 # RFC 5280, section 4.1.2.2: serial numbers have at most 20 octets.
 SERIAL_OCTETS = 20
+# There are certificates that do not keep to it, and they can be revoked; a bound all the same.
+FOREIGN_SERIAL_OCTETS = 65536
 
 _WHEN = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))", re.ASCII)
 
@@ -87,14 +89,16 @@ def has_time(time: Any) -> bool:
 # -- integers ----------------------------------------------------------------
 
 
-def serial_from_int(value: Any, argument: str) -> Any:
+def serial_from_int(value: Any, argument: str, octets: int = SERIAL_OCTETS) -> Any:
     """An owned ASN1_INTEGER for a serial number, which may be negative.
 
-    :raises ValueError: it needs more than 20 octets.
+    :raises ValueError: it needs more than *octets*.
     """
-    limit = 1 << (8 * SERIAL_OCTETS - 1)
-    number = as_int(value, argument, -limit, limit - 1)
-    magnitude = abs(number).to_bytes(SERIAL_OCTETS, "big")
+    number = as_integer(value, argument)
+    size = (number if number >= 0 else ~number).bit_length() // 8 + 1  # with a bit for the sign
+    if size > octets:
+        raise ValueError(f"{argument}: a number of {size} octets, at most {octets} expected")
+    magnitude = abs(number).to_bytes(size, "big")
     big = own(lib.BN_bin2bn(magnitude, len(magnitude), ffi.NULL), lib.BN_free)
     lib.BN_set_negative(big, number < 0)
     return own(lib.BN_to_ASN1_INTEGER(big, ffi.NULL), lib.ASN1_INTEGER_free)

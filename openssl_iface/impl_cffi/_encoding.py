@@ -53,14 +53,21 @@ def as_name(value: Any, argument: str) -> bytes:
     return name
 
 
-def as_int(value: Any, argument: str, low: int = -(2**63), high: int = 2**63 - 1) -> int:
-    """An integer within *low* to *high*; the default is what a C long holds."""
+def as_integer(value: Any, argument: str) -> int:
+    """An integer of any size."""
     try:
-        number = operator.index(value)
+        return operator.index(value)
     except TypeError:
         raise TypeError(f"{argument}: an integer expected, not {type(value).__name__}") from None
+
+
+def as_int(value: Any, argument: str, low: int = -(2**63), high: int = 2**63 - 1) -> int:
+    """An integer within *low* to *high*; the default is what a C long holds."""
+    number = as_integer(value, argument)
     if not low <= number <= high:
-        raise ValueError(f"{argument}: {number} is not within {low} to {high}")
+        # Python writes no number of more than some thousand digits.
+        shown = number if number.bit_length() <= 128 else f"a number of {number.bit_length()} bits"
+        raise ValueError(f"{argument}: {shown} is not within {low} to {high}")
     return number
 
 

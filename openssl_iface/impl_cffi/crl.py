@@ -12,6 +12,7 @@ from ..errors import CryptoError
 from ..interfaces import ICRL, IRevoked
 from ..values import CRLReason, FileType
 from ._asn1 import (
+    FOREIGN_SERIAL_OCTETS,
     as_time,
     from_now,
     has_time,
@@ -94,7 +95,7 @@ class Revoked:
             if not re.fullmatch(rb"-?[0-9A-Fa-f]+", text):
                 raise ValueError(f"hex_str: not a number in hex digits: {text!r}")
             number = int(text, 16)
-        serial = serial_from_int(number, "hex_str")
+        serial = serial_from_int(number, "hex_str", FOREIGN_SERIAL_OCTETS)
         with self._lock:
             clear()
             check(lib.X509_REVOKED_set_serialNumber(self._revoked, serial), "hex_str")

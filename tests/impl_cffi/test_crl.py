@@ -9,13 +9,16 @@ from typing import Any
 import pytest
 from zope.interface.verify import verifyObject
 
-from openssl_iface.errors import CryptoError
+from openssl_iface.errors import CryptoError, X509StoreContextError
+from openssl_iface.impl_cffi._asn1 import serial_from_int
+from openssl_iface.impl_cffi._native import lib
 from openssl_iface.impl_cffi.crl import CRL, Revoked, dump_crl, load_crl
 from openssl_iface.impl_cffi.extension import X509Extension
 from openssl_iface.impl_cffi.pkey import PKey, dump_privatekey
-from openssl_iface.impl_cffi.x509 import X509, dump_certificate
+from openssl_iface.impl_cffi.store import X509Store, X509StoreContext
+from openssl_iface.impl_cffi.x509 import X509, dump_certificate, load_certificate
 from openssl_iface.interfaces import ICRL, IRevoked
-from openssl_iface.values import FileType
+from openssl_iface.values import FileType, X509StoreFlags
 
 PEM, DER, TEXT = FileType.PEM, FileType.ASN1, FileType.TEXT
 NOW = b"20260101000000Z"
@@ -51,6 +54,11 @@ class TestRevoked:
             (255, b"FF"),
             (b"-80", b"-80"),
             (b"7f" + b"0" * 38,) * 2,
+            # as certificates of others have them, which can be revoked
+            (b"80" + b"0" * 38,) * 2,
+            (2**160 - 1, b"F" * 40),
+            (-(2**199), b"-80" + b"0" * 48),
+            (b"12" * 300,) * 2,
         ],
     )
     def test_serial_numbers(self, given: Any, kept: bytes) -> None:
@@ -59,7 +67,18 @@ class TestRevoked:
         assert repr(revoked) == f"<Revoked {kept.decode().upper()}>"
 
     @pytest.mark.parametrize(
-        "serial", [b"", b"0x3", b"g", b" 3", b"3\0", b"3\n", "\uff13", b"80" + b"0" * 38, 2**159]
+        "serial",
+        [
+            b"",
+            b"0x3",
+            b"g",
+            b" 3",
+            b"3\0",
+            b"3\n",
+            "\uff13",
+            pytest.param(b"f" * 131072, id="text too long"),
+            pytest.param(1 << 2000000, id="too large"),
+        ],
     )
     def test_bad_serial_numbers_are_refused(self, serial: Any) -> None:
         revoked = entry()
@@ -243,6 +262,31 @@ class TestList:
             assert dump_crl(TEXT, CRL())
         except CryptoError:
             pass
+
+
+@pytest.mark.parametrize("serial", [5, 2**160 - 1, 2**159, 2**400 + 7, -(2**159) - 1])
+def test_a_certificate_of_another_maker_can_be_revoked_whatever_its_number(issue: Any, serial: int) -> None:
+    """RFC 5280 wants CAs to keep to 20 octets, and users to take what they get."""
+    authority = issue("an authority", ca=True)
+    made = issue("another maker's", authority).cert
+    with made._writing() as raw:
+        lib.X509_set_serialNumber(raw, serial_from_int(serial, "serial", 64))
+    made.sign(authority.key, "sha256")
+    cert = load_certificate(DER, dump_certificate(DER, made))
+    crl = CRL()
+    for revoked in (False, True):
+        if revoked:
+            crl.add_revoked(entry(cert.get_serial_number()))
+        store = X509Store()
+        store.add_cert(authority.cert)
+        store.set_flags(X509StoreFlags.CRL_CHECK)
+        store.add_crl(load_crl(PEM, crl.export(authority.cert, authority.key, digest="sha256")))
+        verification = X509StoreContext(store, cert)
+        if not revoked:
+            verification.verify_certificate()
+        else:
+            with pytest.raises(X509StoreContextError, match="revoked"):
+                verification.verify_certificate()
 
 
 class TestFiles:
