@@ -28,6 +28,7 @@ from openssl_iface.interfaces import IConnection
 from openssl_iface.values import Ending
 
 from ._batch import batch_of
+from ._last_words import hear_last_words
 from ._stream import TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
@@ -87,6 +88,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         self.reactor = self.factory.clock or getattr(transport, "reactor", None) or _the_reactor()
         engine = connection_for(self.factory.contextFactory, self.factory.isClient, self, None)
         alsoProvides(self, providedBy(transport))
+        hear_last_words(getattr(transport, "_transport", transport))
         self._feed = engine.event_feed
         self._begin(engine, batch_of(self.reactor))
         Protocol.makeConnection(self, transport)
