@@ -284,3 +284,5 @@ class Producers(TransportCase):
 
 
 matrix(Producers, globals())
+# What is made of these differs at its edges: one reactor shows it.
+matrix(Producers, globals(), ("endpoint", "starttls"), ("epoll",))

@@ -166,6 +166,37 @@ class StartTLS(TransportCase):
         self.between(server, client)
         self.assertEqual(client.data, b"x")
 
+    def test_twice(self) -> None:
+        """TLS in TLS: who holds the transport speaks to the innermost, and hears what that is about."""
+        facts = []
+
+        def begin(protocol: Recorder, client: bool) -> None:
+            context = self.clientContext if client else self.serverContext
+
+            def inner(protocol: Recorder) -> None:
+                startTLS(protocol.tls, context(alpn=[b"inner"]), client=client)
+                protocol.on("handshake", look)
+
+            protocol.tls = startTLS(protocol.transport, context(alpn=[b"outer"]), client=client)
+            protocol.on("handshake", inner)
+
+        def look(protocol: Recorder) -> None:
+            facts.append(protocol.transport.negotiatedProtocol)
+            facts.append(protocol.transport.getHandle() is not protocol.tls._engine)
+            protocol.transport.write(b"secret" + BLOB)
+
+        def full(protocol: Recorder) -> None:
+            if len(protocol.data) == 6 + len(BLOB):
+                protocol.transport.loseConnection()
+
+        server = Recorder().on("made", lambda s: begin(s, False))
+        client = Recorder().on("made", lambda c: begin(c, True)).on("data", full)
+        self.between(server, client)
+        self.assertEqual(facts, [b"inner", True] * 2)
+        self.assertEqual(client.data, b"secret" + BLOB)
+        self.assertIs(client.reason.type, ConnectionDone)
+        self.assertIs(server.reason.type, ConnectionDone)
+
     def test_refused(self) -> None:
         """What cannot be told is asked for; a context factory of pyOpenSSL's is refused."""
 

@@ -12,11 +12,12 @@ above is paused.  When the protocol above pauses us, we pause the transport belo
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IConsumer, IPushProducer, ISSLTransport, ISystemHandle, ITLSTransport
+from twisted.internet.interfaces import IConsumer, INegotiated, IPushProducer, ISystemHandle, ITLSTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
 from twisted.python import log
@@ -80,6 +81,12 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         self._connectWrapped = connectWrapped
         self.handshakeTimeout = factory.handshakeTimeout
         self.closeTimeout = factory.closeTimeout
+
+    def _announce(self) -> None:
+        for transport in _taken_over(self):
+            if not isinstance(transport, TLSStream):
+                transport.negotiatedProtocol = self.negotiatedProtocol
+        TLSStream._announce(self)
 
     # -- the protocol below ------------------------------------------------------
 
@@ -335,6 +342,14 @@ _TAKEN = (
 )  # fmt: skip
 
 
+def _taken_over(transport: Any) -> Iterator[Any]:
+    """*transport*, and those that it has itself taken over: who holds one of them means the innermost TLS."""
+    yield transport
+    while isinstance(transport, TLSProtocol) and isinstance(transport.transport, _Beneath):
+        transport = transport.transport._transport
+        yield transport
+
+
 def _connected(transport: Any) -> bool | None:
     """Whether this side of *transport* is the one that connected, if that can be known."""
     # Twisted's own transports say it only where pyOpenSSL is installed.
@@ -379,10 +394,12 @@ def startTLS(
         transport.unregisterProducer()
     beneath = _Beneath(transport)
     setattr(transport, slot, tls)
-    for name in _TAKEN:
-        setattr(transport, name, getattr(tls, name))
-    if not ISSLTransport.providedBy(transport):
-        alsoProvides(transport, ISSLTransport)
+    for each in _taken_over(transport):
+        for name in _TAKEN:
+            setattr(each, name, getattr(tls, name))
+    if not INegotiated.providedBy(transport):
+        alsoProvides(transport, INegotiated)
+        transport.negotiatedProtocol = None
     tls.makeConnection(beneath)
     if producer is not None:
         tls.registerProducer(producer, streaming)
