@@ -22,11 +22,8 @@ __all__ = ["hear_last_words"]
 
 def hear_last_words(transport: Any) -> None:
     """Have *transport* read what has come before a reset, if it is a TCP transport of Twisted's own."""
-    if (
-        not isinstance(transport, tcp.Connection)
-        or isinstance(transport, TLSStream)
-        or "connectionLost" in transport.__dict__
-    ):
+    stock = isinstance(transport, tcp.Connection) and not isinstance(transport, TLSStream)
+    if not stock or "connectionLost" in transport.__dict__:
         return
 
     def connectionLost(reason: Failure) -> None:
