@@ -216,8 +216,9 @@ class Producers(TransportCase):
         relayed = Recorder()
         sink = Recorder().on("data", self.slow)
 
-        def connected(client: Recorder) -> None:
+        def connected(server: Recorder) -> None:
             # server.transport -> relayed.transport: what the server receives goes to the sink.
+            server.transport.pauseProducing()
             relayed.transport.registerProducer(server.transport, True)
             server.transport.resumeProducing()
 
@@ -229,16 +230,14 @@ class Producers(TransportCase):
             relayed.transport.unregisterProducer()
             relayed.transport.loseConnection()
 
-        server = (
-            Recorder().on("made", lambda s: s.transport.pauseProducing()).on("data", forward).on("lost", lost)
-        )
+        server = Recorder().on("made", connected).on("data", forward).on("lost", lost)
         source = Recorder().on(
             "handshake", lambda c: (c.transport.write(CHUNK * 1000), c.transport.loseConnection())
         )
 
-        inner = self.listen(Once(relayed.on("handshake", connected)))
+        outer = self.listen(Once(server))
+        inner = self.listen(Once(relayed.on("handshake", lambda _: self.connect(outer, Once(source)))))
         self.connect(inner, Once(sink))
-        self.connect(self.listen(Once(server)), Once(source))
         self.runUntilLost(server, source, relayed, sink)
         self.assertEqual(sink.data, CHUNK * 1000)
         self.assertIs(sink.reason.type, ConnectionDone)
