@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
@@ -18,9 +17,10 @@ from .. import SSL as _ours
 from .. import values as _values
 from ..errors import AbortedError, CertificateVerificationError, OpenSSLError, TimedOutError, TruncatedError
 from ._arguments import _PassphraseHelper
-from ._callbacks import _baking, _callable, _naming, _selecting, _verifying
+from ._callbacks import _baking, _callable, _naming, _selecting, _stapling, _verifying
+from ._deprecated import deprecating, passed
+from ._files import asked_of_openssl, of_a_file
 from ._keywords import NamedConnection as _NamedConnection
-from ._keywords import NamedContext as _NamedContext
 from ._translate import (
     adopt,
     as_theirs,
@@ -36,6 +36,7 @@ from ._translate import (
 from ._util import ffi as _ffi
 from ._util import lib as _lib
 from ._util import make_assert as _make_assert
+from .crypto import FILETYPE_ASN1 as _ASN1
 from .crypto import FILETYPE_PEM as _PEM
 from .crypto import X509, PKey, X509Name, X509Store, _certificate, _EllipticCurve, _key  # noqa: F401
 
@@ -77,6 +78,7 @@ _MOST = 2**31 - 1
 _BaseContext: Any = _ours.Context
 _BaseConnection: Any = _ours.Connection
 _BaseSession: Any = _ours.Session
+_BaseX509Name: Any = X509Name.__mro__[1]
 
 
 def _make_requires(flag: object, error: str) -> Callable[[F], F]:
@@ -100,6 +102,12 @@ def _npn(*_arguments: Any) -> NoReturn:
     raise NotImplementedError("NPN not available: use ALPN")
 
 
+def _filetype(filetype: Any) -> None:
+    """A type of file that libssl knows."""
+    if need(filetype, int, "filetype must be an integer") not in (_PEM, _ASN1):
+        raise as_theirs(Error([("SSL routines", "", "bad ssl filetype")]))
+
+
 def _protocols(protos: Any) -> Any:
     """The list of ALPN protocols, refused as pyOpenSSL does."""
     if not protos:
@@ -116,8 +124,9 @@ class Session(_BaseSession):
         self._session: Any = None
 
 
+@deprecating
 @in_place_of(_ours.Context)
-class Context(_NamedContext):
+class Context(_BaseContext):
     """What connections share."""
 
     _methods = dict.fromkeys(_METHODS)
@@ -130,6 +139,8 @@ class Context(_NamedContext):
             super().__init__(method)
         except OpenSSLError as error:
             raise as_theirs(error) from None
+        # Connections have these modes whatever a context says; programs read back what it says.
+        super().set_mode(_ours.MODE_ENABLE_PARTIAL_WRITE | _ours.MODE_ACCEPT_MOVING_WRITE_BUFFER)
 
     # -- certificate and key
 
@@ -139,7 +150,7 @@ class Context(_NamedContext):
 
     def add_extra_chain_cert(self, certobj: Any) -> None:
         """Send a certificate (an X509, or one of cryptography) along with the chain."""
-        translated(_BaseContext.add_extra_chain_cert)(self, _certificate(certobj, "certobj"))
+        translated(_BaseContext.add_extra_chain_cert)(self, _certificate(certobj))
 
     def add_client_ca(self, certificate_authority: Any) -> None:
         """Name a certificate (an X509, or one of cryptography) among the authorities."""
@@ -152,14 +163,22 @@ class Context(_NamedContext):
     def use_certificate_file(self, certfile: Any, filetype: int = _PEM) -> None:
         """Use the certificate in a file."""
         path = path_bytes(certfile)
-        need(filetype, int, "filetype must be an integer")
-        translated(_BaseContext.use_certificate_file)(self, path, filetype)
+        _filetype(filetype)
+        with of_a_file(filetype):
+            translated(_BaseContext.use_certificate_file)(self, path, filetype)
+
+    def use_certificate_chain_file(self, certfile: Any) -> None:
+        """Use the chain of certificates in a file."""
+        path = path_bytes(certfile)
+        with of_a_file():
+            translated(_BaseContext.use_certificate_chain_file)(self, path)
 
     def use_privatekey_file(self, keyfile: Any, filetype: int = _PEM) -> None:
         """Use the private key in a file."""
         path = path_bytes(keyfile)
-        need(filetype, int, "filetype must be an integer")
-        translated(_BaseContext.use_privatekey_file)(self, path, filetype)
+        _filetype(filetype)
+        with of_a_file(filetype):
+            translated(_BaseContext.use_privatekey_file)(self, path, filetype)
 
     def check_privatekey(self) -> None:
         """Raise an Error unless the key belongs to the certificate."""
@@ -177,19 +196,30 @@ class Context(_NamedContext):
         """Trust the certificates of a file, or of a directory as ``openssl rehash`` makes it."""
         if cafile is None and capath is None:
             raise as_theirs(Error([]))
-        translated(_BaseContext.load_verify_locations)(
-            self,
-            None if cafile is None else path_bytes(cafile),
-            None if capath is None else path_bytes(capath),
-        )
+        file = None if cafile is None else path_bytes(cafile)
+        directory = None if capath is None else path_bytes(capath)
+        with asked_of_openssl(file, directory):
+            translated(_BaseContext.load_verify_locations)(self, file, directory)
 
     def load_client_ca(self, cafile: Any) -> None:
         """Name the certificates of a file as the authorities that clients are asked for."""
-        translated(_BaseContext.load_client_ca)(self, bytes_of_text("cafile", cafile))
+        path = bytes_of_text("cafile", cafile)
+        with of_a_file(tail=False):
+            translated(_BaseContext.load_client_ca)(self, path)
+
+    def load_tmp_dh(self, dhfile: Any) -> None:
+        """Use the parameters for Diffie-Hellman in a file."""
+        path = path_bytes(dhfile)
+        with of_a_file(tail=False, opened="no such file"):
+            translated(_BaseContext.load_tmp_dh)(self, path)
 
     def set_client_ca_list(self, certificate_authorities: Any) -> None:
         """Name these authorities (X509Name) to clients."""
-        translated(_BaseContext.set_client_ca_list)(self, list(certificate_authorities))
+        names = list(certificate_authorities)
+        for name in names:
+            kind = type(name).__name__
+            need(name, _BaseX509Name, f"client CAs must be X509Name objects, not {kind} objects")
+        translated(_BaseContext.set_client_ca_list)(self, names)
 
     def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
         """What to ask of the peer; *callback* (connection, X509, code, depth, ok) gives the verdict."""
@@ -254,8 +284,7 @@ class Context(_NamedContext):
     def set_tmp_ecdh(self, curve: Any) -> None:
         """Use one curve for the key exchange (of :func:`crypto.get_elliptic_curves`, or cryptography's)."""
         if isinstance(curve, _EllipticCurve):
-            said = "Passing pyOpenSSL elliptic curves to set_tmp_ecdh is deprecated, use cryptography's"
-            warnings.warn(said, DeprecationWarning, stacklevel=2)
+            passed("elliptic curves to set_tmp_ecdh", stacklevel=3)
         try:
             translated(_BaseContext.set_tmp_ecdh)(self, curve)
         except Error:
@@ -313,7 +342,7 @@ class Context(_NamedContext):
 
     def set_ocsp_server_callback(self, callback: Any, data: Any = None) -> None:
         """Staple what (connection, data) returns."""
-        super().set_ocsp_server_callback(_callable(callback), data)
+        super().set_ocsp_server_callback(_stapling(_callable(callback)), data)
 
     def set_ocsp_client_callback(self, callback: Any, data: Any = None) -> None:
         """Judge what is stapled: (connection, response, data)."""
@@ -364,6 +393,8 @@ class Connection(_NamedConnection):
 
     def __init__(self, context: Context, socket: Any = None) -> None:
         need(context, _BaseContext, "context must be a Context instance")
+        if isinstance(socket, str | bytes):
+            raise TypeError("argument must be an int, or have a fileno() method.")
         super().__init__(context, socket)
 
     # -- errors and waiting: the backend's hooks

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from ..crypto import FILETYPE_ASN1, FILETYPE_PEM, FILETYPE_TEXT
-from ..errors import OpenSSLError
+from ..errors import CryptoError, OpenSSLError
 from ._translate import of_program
 
 # As PEM_read_bio_PrivateKey(3) has room for.
@@ -59,3 +61,26 @@ def _type(value: Any, *, text: bool = False) -> int:
 
 def _ascii(buffer: Any) -> Any:
     return buffer.encode("ascii") if isinstance(buffer, str) else buffer
+
+
+@contextlib.contextmanager
+def _saying(kind: type[Exception], message: str) -> Iterator[None]:
+    """A mistake of the caller, as the backend says it, in pyOpenSSL's words."""
+    try:
+        yield
+    except OpenSSLError:  # half a key is of all these kinds
+        raise
+    except kind:
+        raise kind(message) from None
+
+
+@contextlib.contextmanager
+def _reading_pem(type: int) -> Iterator[None]:
+    """The last word of what reads PEM on an error of ASN.1, which the backend leaves out."""
+    try:
+        yield
+    except CryptoError as error:
+        said = error.reasons
+        if type == FILETYPE_PEM and said and said[-1][0] == "asn1 encoding routines":
+            error.args = ([*said, ("PEM routines", "", "ASN1 lib")],)
+        raise

@@ -67,6 +67,22 @@ def _naming(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
     return name
 
 
+def _stapling(callback: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """An OCSP callback of a server, which has to give bytes."""
+    if callback is None:
+        return None
+    call = callback
+
+    @functools.wraps(call, updated=())
+    def staple(connection: Any, data: Any) -> Any:
+        response = call(connection, data)
+        if not isinstance(response, bytes):
+            raise TypeError("OCSP callback must return a bytestring.")
+        return response
+
+    return staple
+
+
 def _baking(callback: Callable[..., Any]) -> Callable[..., Any]:
     """A callback that makes a cookie of at most 255 bytes."""
 

@@ -6,16 +6,7 @@ from typing import Any
 
 from .. import SSL as _ours
 
-_Context: Any = _ours.Context
 _Connection: Any = _ours.Connection
-
-
-class NamedContext(_Context):
-    """The backend's context, with pyOpenSSL's names of parameters."""
-
-    def use_certificate_chain_file(self, certfile: Any) -> None:
-        """Use the chain of certificates in a file."""
-        super().use_certificate_chain_file(certfile)
 
 
 class NamedConnection(_Connection):

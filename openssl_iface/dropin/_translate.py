@@ -57,6 +57,7 @@ def reasons(error: OpenSSLError) -> list[tuple[str, str, str]]:
     return [(library, "", "" if reason.startswith(NUMBER) else reason) for library, _, reason in found]
 
 
+_CALLED: dict[type, str] = {CryptoError: "Error", RandError: "Error"}
 _named: list[tuple[type[OpenSSLError], str]] = []
 _before: dict[type[OpenSSLError], tuple[str, str]] = {}
 
@@ -91,6 +92,8 @@ def name_as_theirs(module: str, *kinds: type[OpenSSLError]) -> None:
     They are the backend's classes themselves: what it raises is caught by either name.
     """
     _named.extend((kind, module) for kind in kinds)
+    if _before:  # in force already
+        take_names()
 
 
 def take_names() -> None:
@@ -99,7 +102,7 @@ def take_names() -> None:
         if kind not in _before:
             _before[kind] = kind.__module__, kind.__name__
             kind.__module__ = "OpenSSL." + module
-            kind.__name__ = kind.__qualname__ = "Error" if kind is CryptoError else kind.__name__
+            kind.__name__ = kind.__qualname__ = _CALLED.get(kind, kind.__name__)
             kind._bare = True  # str() of one that the program makes is that of its list
 
 
@@ -144,6 +147,8 @@ def in_place_of(base: type, *, as_is: frozenset[str] = frozenset()) -> Callable[
                 if name in owner.__dict__:
                     _translate(kind, name, owner.__dict__[name])
                     break
+        if "__repr__" not in kind.__dict__:
+            kind.__repr__ = object.__repr__  # type: ignore[assignment]
         return kind
 
     return decorate

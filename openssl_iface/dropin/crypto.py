@@ -18,7 +18,9 @@ from .. import crypto as _ours
 from ..errors import CryptoError as Error
 from ..errors import X509StoreContextError as _Refused
 from . import _curves
-from ._arguments import _ascii, _PassphraseHelper, _type
+from ._arguments import _ascii, _PassphraseHelper, _reading_pem, _saying, _type
+from ._deprecated import SAID, deprecated, deprecating, passed
+from ._times import text_from_time, time_from_text
 from ._translate import (
     adopt,
     as_theirs,
@@ -48,8 +50,8 @@ TYPE_DSA = _ours.TYPE_DSA
 _KEY_TYPES = frozenset(getattr(_ours, name) for name in _ours.__all__ if name.startswith("TYPE_"))
 
 _EllipticCurve = _curves._EllipticCurve
-get_elliptic_curve = _curves.get_elliptic_curve
-get_elliptic_curves = _curves.get_elliptic_curves
+get_elliptic_curve = deprecated("get_elliptic_curve")(_curves.get_elliptic_curve)
+get_elliptic_curves = deprecated("get_elliptic_curves")(_curves.get_elliptic_curves)
 
 PassphraseCallableT = bytes | Callable[..., bytes]
 StrOrBytesPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -97,6 +99,9 @@ def _signable(pkey: Any) -> Any:
     return pkey
 
 
+_DIGEST = "No such digest method"
+
+
 def _extensions(extensions: Any) -> list[Any]:
     found = list(extensions)
     for item in found:
@@ -105,21 +110,24 @@ def _extensions(extensions: Any) -> list[Any]:
     return found
 
 
+@deprecating
 @in_place_of(_ours.PKey)
 class PKey(_BasePKey):
     """A key."""
 
-    def generate_key(self, type: Any, bits: int = 0, **more: Any) -> None:
+    def generate_key(self, type: Any, bits: Any = None, **more: Any) -> None:
         """Make a key of ``TYPE_RSA`` or ``TYPE_DSA`` (or what else the backend makes)."""
-        if not isinstance(type, str) or (bits and not more):  # a name goes without bits
+        if not isinstance(type, str) or (bits is not None and not more):  # a name goes without bits
             need(type, int, "type must be an integer")
-            need(bits, int, "bits must be an integer")
+            if bits is not None or not more:
+                need(bits, int, "bits must be an integer")
+            bits = bits or 0
             if type == TYPE_RSA and bits <= 0:
                 raise ValueError("Invalid number of bits")
             if type not in _KEY_TYPES:
                 raise Error("No such key type")
         try:
-            translated(_BasePKey.generate_key)(self, type, bits, **more)
+            translated(_BasePKey.generate_key)(self, type, bits or 0, **more)
         except ValueError as error:
             raise as_theirs(Error([("openssl_iface", "", str(error))])) from None
 
@@ -152,7 +160,15 @@ class X509Name(_BaseX509Name):
     _takes_nul = True
 
     def __init__(self, name: Any) -> None:
+        if type(self) is X509Name:
+            warnings.warn(SAID["X509Name"], DeprecationWarning, stacklevel=2)
         super().__init__(name)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            raise AttributeError("No such attribute") from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         if type(name) is not str:
@@ -161,6 +177,8 @@ class X509Name(_BaseX509Name):
             need(value, (str, bytes, type(None)), "the value of an attribute must be text")
         try:
             super().__setattr__(name, value)
+        except AttributeError:
+            raise AttributeError("No such attribute") from None
         except Error as error:
             raise as_theirs(error) from None
 
@@ -220,12 +238,15 @@ class X509Req(_BaseX509Req):
 
     def sign(self, pkey: PKey, digest: Any) -> None:
         """Sign."""
-        translated(_BaseX509Req.sign)(self, _signable(pkey), digest)
+        signable = _signable(pkey)
+        with _saying(ValueError, _DIGEST):
+            translated(_BaseX509Req.sign)(self, signable, digest)
 
 
 X509ReqType = X509Req
 
 
+@deprecating
 @in_place_of(_ours.X509)
 class X509(_BaseX509):
     """A certificate."""
@@ -233,6 +254,29 @@ class X509(_BaseX509):
     @classmethod
     def _from_raw_x509_ptr(cls, x509: Any) -> X509:
         return cls._from_raw(x509)
+
+    @classmethod
+    def from_cryptography(cls, crypto_cert: Any) -> Any:
+        """The same certificate, from one of cryptography."""
+        with _saying(TypeError, "Must be a certificate"):
+            return translated(_BaseX509.from_cryptography.__func__)(cls, crypto_cert)
+
+    def digest(self, digest_name: Any) -> bytes:
+        """The digest, as hex digits with colons."""
+        with _saying(ValueError, _DIGEST):
+            return translated(_BaseX509.digest)(self, digest_name)
+
+    def set_pubkey(self, pkey: PKey) -> None:
+        """The public key."""
+        translated(_BaseX509.set_pubkey)(self, need(pkey, _BasePKey, "pkey must be a PKey instance"))
+
+    def set_subject(self, subject: Any) -> None:
+        """The subject."""
+        translated(_BaseX509.set_subject)(self, need(subject, _BaseX509Name, "name must be an X509Name"))
+
+    def set_issuer(self, issuer: Any) -> None:
+        """The issuer."""
+        translated(_BaseX509.set_issuer)(self, need(issuer, _BaseX509Name, "name must be an X509Name"))
 
     def set_version(self, version: int) -> None:
         """The version: 2 says 3."""
@@ -262,7 +306,9 @@ class X509(_BaseX509):
 
     def sign(self, pkey: PKey, digest: Any) -> None:
         """Sign."""
-        translated(_BaseX509.sign)(self, _signable(pkey), digest)
+        signable = _signable(pkey)
+        with _saying(ValueError, _DIGEST):
+            translated(_BaseX509.sign)(self, signable, digest)
 
     def add_extensions(self, extensions: Any) -> None:
         """Add extensions."""
@@ -279,12 +325,29 @@ class X509(_BaseX509):
         translated(_BaseX509.gmtime_adj_notBefore)(self, amount)
 
     def set_notAfter(self, when: bytes) -> None:
-        """Valid until *when*."""
-        translated(_BaseX509.set_notAfter)(self, need(when, bytes, "when must be a byte string"))
+        """Valid until *when*, which is kept as it is written."""
+        self._set_when(_lib.X509_set1_notAfter, when)
 
     def set_notBefore(self, when: bytes) -> None:
-        """Valid from *when* on."""
-        translated(_BaseX509.set_notBefore)(self, need(when, bytes, "when must be a byte string"))
+        """Valid from *when* on, which is kept as it is written."""
+        self._set_when(_lib.X509_set1_notBefore, when)
+
+    def _set_when(self, setter: Callable[[Any, Any], int], when: bytes) -> None:
+        time = time_from_text(need(when, bytes, "when must be a byte string"))
+        with self._writing() as raw:
+            _openssl_assert(setter(raw, time) == 1)
+
+    def get_notAfter(self) -> bytes | None:
+        """Until when it is valid, as it is written."""
+        with self._reading() as raw:
+            written = text_from_time(_lib.X509_get0_notAfter(raw))
+        return super().get_notAfter() if written is None else written
+
+    def get_notBefore(self) -> bytes | None:
+        """From when on it is valid, as it is written."""
+        with self._reading() as raw:
+            written = text_from_time(_lib.X509_get0_notBefore(raw))
+        return super().get_notBefore() if written is None else written
 
 
 X509Type = X509
@@ -307,7 +370,8 @@ class X509Store(_BaseX509Store):
 
     def add_cert(self, cert: Any) -> None:
         """Trust a certificate."""
-        need(cert, _BaseX509, "")
+        if not isinstance(cert, _BaseX509):
+            raise TypeError
         translated(_BaseX509Store.add_cert)(self, cert)
 
     def add_crl(self, crl: Any) -> None:
@@ -338,7 +402,10 @@ class X509StoreContext(_BaseX509StoreContext):
     """A verification."""
 
     def __init__(self, store: Any, certificate: Any, chain: Any = None) -> None:
-        super().__init__(store, certificate, chain)
+        elements = chain if chain is None or isinstance(chain, _BaseX509) else list(chain)
+        for element in elements if isinstance(elements, list) else ():
+            need(element, _BaseX509, "One of the elements is not an X509 instance")
+        super().__init__(store, certificate, elements)
 
     def verify_certificate(self) -> None:
         """Verify."""
@@ -383,7 +450,9 @@ class CRL(_BaseCRL):
         need(type, int, "type must be an integer")
         if digest is UNSPECIFIED:
             raise TypeError("digest must be provided")
-        return translated(_BaseCRL.export)(self, cert, key, _type(type, text=True), days, digest)
+        kind = _type(type, text=True)
+        with _saying(ValueError, _DIGEST):
+            return translated(_BaseCRL.export)(self, cert, key, kind, days, digest)
 
 
 @in_place_of(_ours.PKCS7)
@@ -409,7 +478,9 @@ class NetscapeSPKI(_BaseNetscapeSPKI):
 
     def sign(self, pkey: PKey, digest: Any) -> None:
         """Sign."""
-        translated(_BaseNetscapeSPKI.sign)(self, _signable(pkey), digest)
+        signable = _signable(pkey)
+        with _saying(ValueError, _DIGEST):
+            translated(_BaseNetscapeSPKI.sign)(self, signable, digest)
 
 
 RevokedType = Revoked
@@ -422,24 +493,20 @@ NetscapeSPKIType = NetscapeSPKI
 # -- what a caller may give --------------------------------------------------------------
 
 
-def _certificate(cert: Any, name: str = "cert") -> Any:
-    """An X509, from one of ours or of cryptography."""
-    if isinstance(cert, _BaseX509):
-        return cert
-    try:
+def _certificate(cert: Any) -> Any:
+    """An X509, from one of ours (with a warning) or of cryptography."""
+    if not isinstance(cert, _BaseX509):
         return X509.from_cryptography(cert)
-    except TypeError:
-        raise TypeError(f"{name} must be an X509 instance") from None
+    passed("X509 objects")
+    return cert
 
 
 def _key(pkey: Any) -> Any:
-    """A PKey, from one of ours or of cryptography."""
-    if isinstance(pkey, _BasePKey):
-        return pkey
-    try:
+    """A PKey, from one of ours (with a warning) or of cryptography."""
+    if not isinstance(pkey, _BasePKey):
         return PKey.from_cryptography_key(pkey)
-    except TypeError:
-        raise TypeError("pkey must be a PKey instance") from None
+    passed("PKey objects")
+    return pkey
 
 
 # -- functions -----------------------------------------------------------------------------
@@ -471,17 +538,20 @@ def load_publickey(type: int, buffer: Any) -> PKey:
 
 def load_certificate(type: int, buffer: Any) -> X509:
     """The certificate in *buffer*."""
-    return translated(_ours.load_certificate)(_type(type), _ascii(buffer))
+    with _reading_pem(type):
+        return translated(_ours.load_certificate)(_type(type), _ascii(buffer))
 
 
 def load_certificate_request(type: int, buffer: Any) -> X509Req:
     """The certificate request in *buffer*."""
-    return translated(_ours.load_certificate_request)(_type(type), _ascii(buffer))
+    with _reading_pem(type):
+        return translated(_ours.load_certificate_request)(_type(type), _ascii(buffer))
 
 
 def load_crl(type: int, buffer: Any) -> CRL:
     """The revocation list in *buffer*."""
-    return translated(_ours.load_crl)(_type(type), _ascii(buffer))
+    with _reading_pem(type):
+        return translated(_ours.load_crl)(_type(type), _ascii(buffer))
 
 
 def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:
@@ -500,12 +570,14 @@ def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
 
 def sign(pkey: PKey, data: Any, digest: Any) -> bytes:
     """A signature."""
-    return translated(_ours.sign)(pkey, bytes_of_text("data", data), digest)
+    with _saying(ValueError, _DIGEST):
+        return translated(_ours.sign)(pkey, bytes_of_text("data", data), digest)
 
 
 def verify(cert: Any, signature: bytes, data: Any, digest: Any) -> None:
     """Check a signature of :func:`sign`."""
-    translated(_ours.verify)(cert, signature, bytes_of_text("data", data), digest)
+    with _saying(ValueError, _DIGEST):
+        translated(_ours.verify)(cert, signature, bytes_of_text("data", data), digest)
 
 
 def dump_certificate(type: int, cert: Any) -> bytes:
@@ -533,35 +605,38 @@ load_certificates = translated(_ours.load_certificates)
 
 
 # What the later releases have taken away: the last ones that had it said so when it was asked for.
-_REMOVED = {
-    name: globals().pop(name)
-    for name in (
-        "CRL",
-        "NetscapeSPKI",
-        "PKCS12",
-        "PKCS7",
-        "Revoked",
-        "X509Extension",
-        "X509Req",
-        "dump_certificate_request",
-        "dump_crl",
-        "load_certificate_request",
-        "load_crl",
-        "load_pkcs12",
-        "load_pkcs7_data",
-        "sign",
-        "verify",
-    )
+_REMOVED = (
+    "CRL",
+    "NetscapeSPKI",
+    "PKCS12",
+    "PKCS7",
+    "Revoked",
+    "X509Extension",
+    "X509Req",
+    "dump_certificate_request",
+    "dump_crl",
+    "load_certificate_request",
+    "load_crl",
+    "load_pkcs12",
+    "load_pkcs7_data",
+    "sign",
+    "verify",
+)
+_GONE = "{} has been removed from pyOpenSSL; openssl_iface has it for programs that need it still"
+# name -> (what is said to who takes it from the module, what it is)
+_SAYING = {
+    "dump_privatekey": (SAID["dump_privatekey"], globals().pop("dump_privatekey")),
+    **{name: (_GONE.format(name), globals().pop(name)) for name in _REMOVED},
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _REMOVED:
+    if name not in _SAYING:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    said = f"{name} has been removed from pyOpenSSL; openssl_iface has it for programs that need it still"
+    said, value = _SAYING[name]
     warnings.warn(said, DeprecationWarning, stacklevel=2)
-    return _REMOVED[name]
+    return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_REMOVED})
+    return sorted({*globals(), *_SAYING})

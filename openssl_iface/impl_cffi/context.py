@@ -188,7 +188,9 @@ class Context(Trusting):
 
     def use_certificate_file(self, path: Path, filetype: int = FileType.PEM) -> None:
         kind = as_filetype(filetype)
-        self.use_certificate(from_file("path", path, load_certificate, kind, read_file("path", path)))
+        Context.use_certificate(
+            self, from_file("path", path, load_certificate, kind, read_file("path", path))
+        )
 
     def use_certificate_chain_file(self, path: Path) -> None:
         self.use_certificate_chain(from_file("path", path, load_certificates, read_file("path", path)))
@@ -268,7 +270,7 @@ class Context(Trusting):
             def passphrase(writing: int) -> Any:
                 return ask(PASSPHRASE_MAX, writing, userdata)
 
-        self.use_privatekey(from_file("path", path, load_privatekey, kind, data, passphrase))
+        Context.use_privatekey(self, from_file("path", path, load_privatekey, kind, data, passphrase))
 
     def check_privatekey(self) -> bool:
         with self._lock:

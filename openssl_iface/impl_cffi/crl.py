@@ -262,7 +262,7 @@ class CRL(Signed):
 
     def _issue(self, cert: Any, key: Any, digest: Any, times: tuple[Any, Any] | None = None) -> None:
         """Set what :meth:`export` sets, and sign: all of it, or nothing."""
-        issuer = as_instance(cert, X509, "issuer_cert").get_subject()
+        issuer = X509.get_subject(as_instance(cert, X509, "issuer_cert"))
         with self._lock:
             draft = CRL.__new__(CRL)
             draft._setup(_clone(self._raw), sealed=False)

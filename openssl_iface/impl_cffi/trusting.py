@@ -151,7 +151,7 @@ class Trusting(Settings):
 
     def load_client_ca(self, pemfile: Path) -> None:
         certificates = from_file("pemfile", pemfile, load_certificates, read_file("pemfile", pemfile))
-        self.set_client_ca_list([one.get_subject() for one in certificates])
+        Trusting.set_client_ca_list(self, [one.get_subject() for one in certificates])
 
     def set_client_ca_list(self, names: Iterable[X509Name]) -> None:
         # Copies: the step may be taken again when the caller has changed the names.

@@ -15,6 +15,7 @@ INSTALL = "import openssl_iface; openssl_iface.install_as_OpenSSL(); "
 
 def test_everything_that_pyopenssl_has_is_ours(run: Run) -> None:
     done = run(
+        "-Wignore:OpenSSL.rand is deprecated",
         "-c",
         INSTALL
         + """

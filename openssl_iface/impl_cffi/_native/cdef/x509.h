@@ -17,6 +17,7 @@ int ASN1_ENUMERATED_set(ASN1_ENUMERATED *, long);
 long ASN1_ENUMERATED_get(const ASN1_ENUMERATED *);
 ASN1_TIME *ASN1_TIME_new(void);
 void ASN1_TIME_free(ASN1_TIME *);
+int ASN1_TIME_set_string(ASN1_TIME *, const char *);
 int ASN1_TIME_set_string_X509(ASN1_TIME *, const char *);
 ASN1_TIME *ASN1_TIME_to_generalizedtime(const ASN1_TIME *, ASN1_TIME **);
 void ASN1_GENERALIZEDTIME_free(ASN1_TIME *);
