@@ -85,13 +85,13 @@ def as_instances(values: Any, kind: type, argument: str) -> list[Any]:
     return [as_instance(value, kind, argument) for value in values]
 
 
-def as_filetype(value: Any, *, text: bool = False) -> FileType:
+def as_filetype(value: Any, argument: str = "type", *, text: bool = False) -> FileType:
     """A ``FILETYPE_`` constant; ``FILETYPE_TEXT`` only where something is dumped."""
     if not isinstance(value, int):
-        raise ArgumentKindError(f"type: a FILETYPE_ constant expected, not {type(value).__name__}")
+        raise ArgumentKindError(f"{argument}: a FILETYPE_ constant expected, not {type(value).__name__}")
     if (value == FileType.TEXT and not text) or value not in set(FileType):
         names = "FILETYPE_PEM, FILETYPE_ASN1 or FILETYPE_TEXT" if text else "FILETYPE_PEM or FILETYPE_ASN1"
-        raise ValueError(f"type: must be {names}, not {value!r}")
+        raise ValueError(f"{argument}: must be {names}, not {value!r}")
     return FileType(value)
 
 
@@ -199,23 +199,26 @@ class Codec:
     read_label: bytes = b""
     readers: tuple[tuple[bytes, Callable[..., Any]], ...] = ()
 
-    def load(self, filetype: Any, buffer: Any) -> Any:
-        """An owned handle from *buffer*: the first PEM block of the kind, or DER."""
+    def load(self, filetype: Any, buffer: Any, argument: str = "buffer") -> Any:
+        """An owned handle from *buffer*: the first PEM block of the kind, or DER.
+
+        :param argument: what it is called in messages.
+        """
         kind = as_filetype(filetype)
-        data = as_bytes(buffer, "buffer")
-        message = f"buffer: not a {self.what}"
+        data = as_bytes(buffer, argument)
+        message = f"{argument}: not a {self.what}"
         if kind is FileType.ASN1:
             return from_der(self.d2i, self.free, data, message)
-        for handle in self._pem(data):
+        for handle in self._pem(data, argument):
             return handle
         raise take(CryptoError, f"{message} in PEM: no block {self.label.decode()!r} in it")
 
-    def load_all(self, buffer: Any) -> list[Any]:
+    def load_all(self, buffer: Any, argument: str = "buffer") -> list[Any]:
         """Owned handles of all PEM blocks of the kind."""
-        return list(self._pem(as_bytes(buffer, "buffer")))
+        return list(self._pem(as_bytes(buffer, argument), argument))
 
-    def _pem(self, data: bytes) -> Iterator[Any]:
-        message = f"buffer: not a {self.what}"
+    def _pem(self, data: bytes, argument: str) -> Iterator[Any]:
+        message = f"{argument}: not a {self.what}"
         for label, der in read_pem(self.read_label or self.label, data, message):
             yield from_der(dict(self.readers).get(label, self.d2i), self.free, der, message)
 

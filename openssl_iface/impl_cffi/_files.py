@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import CryptoError, Error
 from ._errors import translated
+
+T = TypeVar("T")
 
 Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
@@ -15,6 +17,11 @@ Path = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 def shown(path: Path) -> str:
     """A path for a message."""
     return repr(os.fsdecode(path))
+
+
+def place(name: str, path: Path) -> str:
+    """What the content of a file is called in messages: by the argument, and the path."""
+    return f"{name}: {shown(path)}"
 
 
 def read_file(name: str, path: Path) -> bytes:
@@ -31,13 +38,13 @@ def read_file(name: str, path: Path) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Error.from_reasons(
-            [("system library", "fopen", reason)], f"{name}: {shown(path)} cannot be read"
+            [("system library", "fopen", reason)], f"{place(name, path)} cannot be read"
         ) from error
 
 
-def from_file(name: str, path: Path, load: Callable[..., Any], *arguments: Any) -> Any:
-    """What *load* makes of a file; an error names the argument and the file."""
+def loaded(load: Callable[..., T], *arguments: Any) -> T:
+    """What *load* makes of them; what it refuses is an ``SSL.Error``."""
     try:
         return load(*arguments)
     except CryptoError as error:
-        raise translated(error, Error, f"{name}: {shown(path)}") from error
+        raise translated(error, Error, "") from error

@@ -250,5 +250,5 @@ class Signed:
                 raise self._incomplete(raw, argument) from None
 
     @classmethod
-    def _load(cls, filetype: Any, buffer: Any) -> Self:
-        return cls._from_raw(cls._codec.load(filetype, buffer))
+    def _load(cls, filetype: Any, buffer: Any, argument: str = "buffer") -> Self:
+        return cls._from_raw(cls._codec.load(filetype, buffer, argument))

@@ -8,11 +8,12 @@ from typing import Any
 
 from zope.interface import implementer
 
-from ..errors import CryptoError, Error
+from ..errors import Error
 from ..interfaces import IConnection
 from ..values import VerifyMode
 from . import _errors
 from ._encoding import INT_MAX, as_instance, as_int, as_name
+from ._files import loaded
 from ._hostnames import host_name, is_address, reference_name
 from ._native import ffi, lib
 from .context import ALL_BITS, Context, wire_protocols
@@ -179,11 +180,7 @@ class Connection(Direct):
 
     def use_privatekey(self, key: PKey) -> None:
         """Use *key* (an IPKey) on this connection."""
-        as_instance(key, PKey, "key")
-        try:
-            handle = key._need_private("key")
-        except CryptoError as error:
-            raise _errors.translated(error, Error, "") from error
+        handle = loaded(as_instance(key, PKey, "key")._need_private, "key")
         with self._lock:
             _errors.clear()
             if not lib.SSL_use_PrivateKey(self._ssl_borrowed, handle):

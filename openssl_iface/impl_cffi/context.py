@@ -16,12 +16,12 @@ from ..interfaces import IContext
 from ..values import FileType
 from . import _errors
 from ._encoding import INT_MAX, as_filetype, as_instance, as_instances, as_int, as_name
-from ._files import Path, from_file, read_file, shown
+from ._files import Path, loaded, place, read_file, shown
 from ._native import ffi, lib
-from .pkey import PASSPHRASE_MAX, PKey, load_privatekey
+from .pkey import PASSPHRASE_MAX, KeyWords, PKey, private_key_of
 from .settings import checked, names
 from .trusting import Trusting, function
-from .x509 import X509, load_certificate, load_certificates
+from .x509 import X509, certificates_of
 
 ALL_BITS = 2**64 - 1
 
@@ -179,38 +179,43 @@ class Context(Trusting):
     # -- certificate and key -----------------------------------------------------
 
     def use_certificate(self, certificate: X509) -> None:
-        as_instance(certificate, X509, "certificate")
-        leaf = self._complete("certificate", certificate)
-        self._set(
-            ("certificate", self._kind(certificate)),
-            lambda context: checked(lib.SSL_CTX_use_certificate(context, leaf), "certificate"),
-        )
+        self._present(as_instance(certificate, X509, "certificate"), "certificate")
 
     def use_certificate_file(self, path: Path, filetype: int = FileType.PEM) -> None:
-        kind = as_filetype(filetype)
-        Context.use_certificate(
-            self, from_file("path", path, load_certificate, kind, read_file("path", path))
+        kind = as_filetype(filetype, "filetype")
+        data, where = read_file("path", path), place("path", path)
+        self._present(loaded(X509._load, kind, data, where), where)
+
+    def _present(self, certificate: X509, argument: str) -> None:
+        leaf = self._complete(argument, certificate)
+        self._set(
+            ("certificate", self._kind(certificate)),
+            lambda context: checked(lib.SSL_CTX_use_certificate(context, leaf), argument),
         )
 
     def use_certificate_chain_file(self, path: Path) -> None:
-        self.use_certificate_chain(from_file("path", path, load_certificates, read_file("path", path)))
+        data, where = read_file("path", path), place("path", path)
+        self._present_chain(loaded(certificates_of, data, where), where)
 
     def use_certificate_chain(self, certificates: Iterable[X509]) -> None:
         chain = as_instances(certificates, X509, "certificates")
         if not chain:
             raise ValueError("certificates: at least one expected")
-        leaf, *above = [self._complete("certificates", one) for one in chain]
+        self._present_chain(chain, "certificates")
+
+    def _present_chain(self, chain: list[X509], argument: str) -> None:
+        leaf, *above = [self._complete(argument, one) for one in chain]
 
         def attempt(ssl: Any) -> None:
-            checked(lib.SSL_use_certificate(ssl, leaf), "certificates")
+            checked(lib.SSL_use_certificate(ssl, leaf), argument)
             for one in above:
-                checked(lib.SSL_add1_chain_cert(ssl, one), "certificates")
+                checked(lib.SSL_add1_chain_cert(ssl, one), argument)
 
         def step(context: Any) -> None:
-            checked(lib.SSL_CTX_use_certificate(context, leaf), "certificates")
+            checked(lib.SSL_CTX_use_certificate(context, leaf), argument)
             lib.SSL_CTX_clear_chain_certs(context)
             for one in above:
-                checked(lib.SSL_CTX_add1_chain_cert(context, one), "certificates")
+                checked(lib.SSL_CTX_add1_chain_cert(context, one), argument)
 
         with self._lock:
             self._tried(attempt)
@@ -237,19 +242,18 @@ class Context(Trusting):
         self._set(("extra", object()), step, anew=True)
 
     def use_privatekey(self, key: PKey) -> None:
-        as_instance(key, PKey, "key")
-        try:
-            handle = key._need_private("key")
-        except CryptoError as error:
-            raise _errors.translated(error, Error, "") from error
+        self._use_key(as_instance(key, PKey, "key"), "key")
+
+    def _use_key(self, key: PKey, argument: str) -> None:
+        handle = loaded(key._need_private, argument)
         with self._lock:
             _errors.clear()
             present = lib.SSL_CTX_get0_certificate(self._context)
             if present != ffi.NULL and not self._belongs(present, handle):
-                raise _errors.take(Error, "key: it does not belong to the certificate")
+                raise _errors.take(Error, f"{argument}: it does not belong to the certificate")
             self._set(
                 ("key", key.algorithm),
-                lambda context: checked(lib.SSL_CTX_use_PrivateKey(context, handle), "key"),
+                lambda context: checked(lib.SSL_CTX_use_PrivateKey(context, handle), argument),
             )
 
     @staticmethod
@@ -261,8 +265,8 @@ class Context(Trusting):
         return bool(lib.X509_check_private_key(certificate, handle) == 1)
 
     def use_privatekey_file(self, path: Path, filetype: int = FileType.PEM) -> None:
-        kind = as_filetype(filetype)
-        data = read_file("path", path)
+        kind = as_filetype(filetype, "filetype")
+        data, where = read_file("path", path), place("path", path)
         passphrase: Callable[[int], Any] | None = None
         if self._password is not None:
             ask, userdata = self._password
@@ -270,7 +274,12 @@ class Context(Trusting):
             def passphrase(writing: int) -> Any:
                 return ask(PASSPHRASE_MAX, writing, userdata)
 
-        Context.use_privatekey(self, from_file("path", path, load_privatekey, kind, data, passphrase))
+        words = KeyWords(
+            damaged=f"{where}: not a private key",
+            missing=f"{where}: the key is encrypted, and set_passwd_cb has set no passphrase",
+            wrong=f"{where}: the passphrase is wrong, or it is not a private key",
+        )
+        self._use_key(loaded(private_key_of, kind, data, passphrase, words), where)
 
     def check_privatekey(self) -> bool:
         with self._lock:

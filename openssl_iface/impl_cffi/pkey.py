@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from zope.interface import implementer
@@ -222,7 +223,16 @@ def _check_passphrase(passphrase: Any) -> None:
         _secret(passphrase, 0)
 
 
-def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, what: str) -> Any:
+@dataclass(frozen=True)
+class KeyWords:
+    """What is said of a key that cannot be read."""
+
+    damaged: str = "buffer: not a private key"
+    missing: str = "passphrase: missing, and the key is encrypted"
+    wrong: str = "passphrase: wrong, or buffer: not a private key"
+
+
+def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, words: KeyWords) -> Any:
     """An owned key from *read*, one of OpenSSL's functions that may ask for a passphrase.
 
     A callback is asked only if the key turns out to be encrypted, and by us, when
@@ -244,13 +254,13 @@ def _read_encrypted(read: Callable[..., Any], data: bytes, passphrase: Any, what
         secret = _secret(passphrase, 0)
     if pointer == ffi.NULL and answer.asked:
         if secret is None:
-            fail(CryptoError, "passphrase: missing, and the key is encrypted")
-        error = take(CryptoError, f"passphrase: wrong, or {what}")
+            fail(CryptoError, words.missing)
+        error = take(CryptoError, words.wrong)
         old = read_old(data, secret) if is_unsupported(error) else None
         if old is None:
             raise error
         return old
-    handle = own(pointer, lib.EVP_PKEY_free, what)
+    handle = own(pointer, lib.EVP_PKEY_free, words.damaged)
     clear()
     return handle
 
@@ -260,13 +270,17 @@ def load_privatekey(type: int, buffer: Any, passphrase: Passphrase | None = None
     kind = as_filetype(type)
     data = as_bytes(buffer, "buffer")
     _check_passphrase(passphrase)
-    what = "buffer: not a private key"
+    return private_key_of(kind, data, passphrase, KeyWords())
+
+
+def private_key_of(kind: FileType, data: bytes, passphrase: Passphrase | None, words: KeyWords) -> PKey:
+    """The key, or an error in these words."""
     if kind is FileType.PEM:
-        handle = _read_encrypted(lib.PEM_read_bio_PrivateKey, data, passphrase, what)
+        handle = _read_encrypted(lib.PEM_read_bio_PrivateKey, data, passphrase, words)
     elif _is_encrypted(data):
-        handle = _read_encrypted(lib.d2i_PKCS8PrivateKey_bio, data, passphrase, what)
+        handle = _read_encrypted(lib.d2i_PKCS8PrivateKey_bio, data, passphrase, words)
     else:
-        handle = from_der(lib.d2i_AutoPrivateKey, lib.EVP_PKEY_free, data, what)
+        handle = from_der(lib.d2i_AutoPrivateKey, lib.EVP_PKEY_free, data, words.damaged)
     return PKey._from_raw(handle)
 
 
@@ -287,7 +301,7 @@ def load_publickey(type: int, buffer: Any) -> PKey:  # noqa: A002
     if kind is FileType.ASN1:
         handle = from_der(lib.d2i_PUBKEY, lib.EVP_PKEY_free, data, what)
     else:
-        handle = _read_encrypted(lib.PEM_read_bio_PUBKEY, data, None, what)
+        handle = _read_encrypted(lib.PEM_read_bio_PUBKEY, data, None, KeyWords(damaged=what))
     return PKey._from_raw(handle, only_public=True)
 
 

@@ -14,6 +14,7 @@ from ..interfaces import IX509Store, IX509StoreContext
 from ._asn1 import as_time
 from ._encoding import as_instance, as_int
 from ._errors import check, clear, take
+from ._files import place
 from ._handles import Guard, own, share
 from ._native import ffi, lib
 from .crl import CRL
@@ -99,9 +100,10 @@ class X509Store:
             raise take(CryptoError, "cafile, capath: one of them is needed")
         file, directory = _path(cafile, "cafile"), _path(capath, "capath")
         clear()
+        places = (("cafile", cafile), ("capath", capath))
+        where = ", ".join(place(name, path) for name, path in places if path is not None)
         check(
-            lib.X509_STORE_load_locations(self._store, file, directory),
-            f"cafile, capath: nothing could be loaded from {cafile!r}, {capath!r}",
+            lib.X509_STORE_load_locations(self._store, file, directory), f"{where}: nothing could be loaded"
         )
         self._loaded(None if capath is None else os.fsencode(capath))
         clear()
@@ -127,6 +129,8 @@ def _path(path: Any, argument: str) -> Any:
         name = os.fsencode(path)
     except TypeError:
         raise TypeError(f"{argument}: a path expected, not {type(path).__name__}") from None
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{argument}: {error.reason}") from None
     if b"\0" in name:
         raise ValueError(f"{argument}: contains a NUL")
     return ffi.from_buffer(name + b"\0")

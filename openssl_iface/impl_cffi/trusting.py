@@ -14,14 +14,14 @@ from typing import Any
 from ..errors import CryptoError, Error
 from . import _errors, trust
 from ._encoding import INT_MAX, as_instance, as_instances, as_int
-from ._files import Path, from_file, read_file, shown
+from ._files import Path, loaded, place, read_file, shown
 from ._handles import share
 from ._native import ffi, lib
 from .crl import CRL
 from .name import X509Name
 from .settings import Settings, checked
 from .store import X509Store
-from .x509 import X509, load_certificates
+from .x509 import X509, certificates_of
 
 
 def function(name: str, value: Any) -> Any:
@@ -90,14 +90,11 @@ class Trusting(Settings):
         certificates: list[X509] = []
         lists: list[CRL] = []
         if cafile is not None:
-            data = read_file("cafile", cafile)
-            lists = [CRL._from_raw(one) for one in from_file("cafile", cafile, CRL._codec.load_all, data)]
-            if lists:
-                certificates = [
-                    X509._from_raw(one) for one in from_file("cafile", cafile, X509._codec.load_all, data)
-                ]
-            else:
-                certificates = from_file("cafile", cafile, load_certificates, data)
+            content = read_file("cafile", cafile), place("cafile", cafile)
+            certificates = [X509._from_raw(one) for one in loaded(X509._codec.load_all, *content)]
+            lists = [CRL._from_raw(one) for one in loaded(CRL._codec.load_all, *content)]
+            if not certificates and not lists:
+                raise Error.from_reasons([], f"{content[1]}: no certificate in it")
         if capath is not None:
             if not isinstance(capath, (str, bytes, os.PathLike)):
                 raise TypeError(f"capath: a path expected, not {type(capath).__name__}")
@@ -108,7 +105,7 @@ class Trusting(Settings):
         with self._lock:
             store = self.get_cert_store()
             if capath is not None:
-                from_file("capath", capath, store.load_locations, None, capath)
+                loaded(store.load_locations, None, capath)
             for certificate in certificates:
                 store.add_cert(certificate)
             for one in lists:
@@ -150,7 +147,8 @@ class Trusting(Settings):
     # -- the authorities that clients are asked for --------------------------------------
 
     def load_client_ca(self, pemfile: Path) -> None:
-        certificates = from_file("pemfile", pemfile, load_certificates, read_file("pemfile", pemfile))
+        data = read_file("pemfile", pemfile)
+        certificates = loaded(certificates_of, data, place("pemfile", pemfile))
         Trusting.set_client_ca_list(self, [one.get_subject() for one in certificates])
 
     def set_client_ca_list(self, names: Iterable[X509Name]) -> None:
@@ -182,7 +180,4 @@ class Trusting(Settings):
     @staticmethod
     def _complete(argument: str, certificate: X509) -> Any:
         """The handle of a certificate as it is now, for libssl to keep."""
-        try:
-            return certificate._whole(argument)
-        except CryptoError as error:
-            raise _errors.translated(error, Error, "") from error
+        return loaded(certificate._whole, argument)

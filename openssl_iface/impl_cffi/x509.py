@@ -274,9 +274,14 @@ def load_certificates(buffer: Any) -> list[X509]:
 
     :raises CryptoError: there is none, or one of them is damaged.
     """
-    found = [X509._from_raw(handle) for handle in X509._codec.load_all(buffer)]
+    return certificates_of(buffer, "buffer")
+
+
+def certificates_of(data: Any, argument: str) -> list[X509]:
+    """The same; *argument* is what the data are called in messages."""
+    found = [X509._from_raw(handle) for handle in X509._codec.load_all(data, argument)]
     if not found:
-        raise take(CryptoError, "buffer: no certificate in it")
+        raise take(CryptoError, f"{argument}: no certificate in it")
     return found
 
 
