@@ -407,19 +407,13 @@ class Direct(Datagram):
 
     def set_accept_state(self) -> None:
         """As :meth:`IConnection.set_accept_state` says."""
-        self._choose_side(lib.SSL_set_accept_state)
+        if not lib.oi_fast_side(self._conn, True):
+            raise Error("the handshake has begun: the side cannot be changed")
 
     def set_connect_state(self) -> None:
         """As :meth:`IConnection.set_connect_state` says."""
-        self._choose_side(lib.SSL_set_connect_state)
-
-    def _choose_side(self, choose: Callable[[Any], None]) -> None:
-        with self._lock:
-            server = bool(lib.SSL_is_server(self._ssl_borrowed))
-            if lib.SSL_in_before(self._ssl_borrowed):
-                choose(self._ssl_borrowed)
-            elif server != (choose is lib.SSL_set_accept_state):
-                raise Error("the handshake has begun: the side cannot be changed")
+        if not lib.oi_fast_side(self._conn, False):
+            raise Error("the handshake has begun: the side cannot be changed")
 
     def want_read(self) -> bool:
         """As :meth:`IConnection.want_read` says."""
@@ -475,18 +469,18 @@ class Direct(Datagram):
 
     def event_attach(self, transport: Any) -> None:
         """As :meth:`IConnection.event_attach` says."""
-        self._need_memory()
-        fileno = as_int(transport.fileno(), "transport: its fileno()", 0)
-        with self._lock:
-            if self._waiting or lib.oi_buffered_out(self._conn):
-                raise ValueError(
-                    "transport: ciphertext waits to leave another way; take it with event_output"
-                )
-            if self._fatal:
+        if self._socket is not None:
+            self._need_memory()
+        fileno = transport.fileno()
+        if type(fileno) is not int or fileno < 0:
+            fileno = as_int(fileno, "transport: its fileno()", 0)
+        if self._fatal:
+            with self._lock:
                 self._raise()
-            self._conn.fd = fileno
-            self._socket = transport
-            self.fileno = transport.fileno  # for select; the rest of a transport is its owner's affair
+        if self._waiting or not lib.oi_fast_attach(self._conn, fileno):
+            raise ValueError("transport: ciphertext waits to leave another way; take it with event_output")
+        self._socket = transport
+        self.fileno = transport.fileno  # for select; the rest of a transport is its owner's affair
 
     def event_release(self) -> None:
         """As :meth:`IConnection.event_release` says."""

@@ -137,9 +137,10 @@ class Engine(Failures):
             self._conn = own(lib.oi_conn_new(pointer, self._handle, fileno), lib.oi_conn_free, "context")
             self._lock = Lock(self._conn)
             self._ssl_borrowed = self._conn.ssl
-            self._adopt(context._callables.copy())
-            self._verify_as(context)
-        self.wants = PROCEED
+            callables = self._hooks.callables
+            callables.update(context._callables)
+            lib.oi_follow(self._conn, pointer, context._store._as_it_is()._store, hooked(callables))
+        self._conn.wants = PROCEED
         self.handshake_done = False
         self.ended: Ending | None = None
         # What is to be encrypted, oldest first; the last one may be growing.
@@ -482,8 +483,7 @@ class Engine(Failures):
     @property
     def close_sent(self) -> bool:
         """As :attr:`IConnection.close_sent` says."""
-        with self._lock:
-            return bool(self._conn.close_sent) and not lib.oi_buffered_out(self._conn)
+        return bool(lib.oi_fast_close_sent(self._conn))
 
     @property
     def queued(self) -> int:
@@ -494,8 +494,8 @@ class Engine(Failures):
         """As :meth:`IConnection.event_detach` says."""
         with self._lock:
             lib.oi_detach(self._conn)
-            self._drop_waiting()
-            self.wants = 0
+            if self._pending:
+                self._drop_waiting()
             if self.ended is None:
                 self.ended = Ending.ABORTED
             if not self._fatal:

@@ -237,6 +237,9 @@ class Wire(TransportCase):
 
         def over(before: dict[str, int]) -> None:
             quiet.append((before, dict(wakes)))
+            if before != wakes and len(quiet) < 50:  # on a busy machine it comes late
+                self.reactor.callLater(0.1, over, dict(wakes))
+                return
             client.transport.loseConnection()
 
         quiet: list[Any] = []
@@ -244,7 +247,7 @@ class Wire(TransportCase):
         client = Recorder().on("handshake", watch).on("data", done)
         self.runPair(server, client)
         self.assertEqual((bytes(server.data), bytes(client.data)), (BLOB * 4, BLOB * 4))
-        self.assertEqual(quiet[0][0], quiet[0][1])
+        self.assertEqual(*quiet[-1])
         # A wake-up brings at least a record or so; most bring much more.
         self.assertLess(wakes["doRead"], 2 * size // 8192)
         self.assertLess(wakes["doWrite"], 2 * size // 8192)

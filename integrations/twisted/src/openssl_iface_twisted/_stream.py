@@ -70,11 +70,13 @@ from ._batch import Batch
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, Writing
 from .errors import TimedOutConnectionLost, reason_for
 
-__all__ = ["TLSStream", "unacknowledged"]
+__all__ = ["DONE", "TLSStream", "unacknowledged"]
 
 # What is held back at most when a renegotiation has to be read while the user has paused.
 HELD_MAX = 262144
 _logger = Logger()
+# The reason for most ends; as with Twisted's own reasons of this kind, one serves all.
+DONE = Failure(ConnectionDone())
 
 
 class TLSStream(Writing):
@@ -235,7 +237,7 @@ class TLSStream(Writing):
                 if not self.disconnecting and IHalfCloseableProtocol.providedBy(user):
                     user.writeConnectionLost()
             if self._endTold:
-                self._finish(Failure(ConnectionDone()))
+                self._finish(DONE)
 
     def _update(self) -> None:
         """Make the edge watch for what is wanted now, and decide whether the hot path is open."""
@@ -341,14 +343,18 @@ class TLSStream(Writing):
         engine.event_close()
         if engine.wants & WRITE:
             self._drain()
-        if self.disconnecting and (self._announced or self._timer is None):
+        if (
+            self.disconnecting
+            and (self._announced or self._timer is None)
+            and not (self._endTold and engine.close_sent)  # nothing to wait for
+        ):
             self._startClosing()
 
     def _leave(self) -> None:
         """Go before TLS has come to anything."""
         self._closing = self._leaving = True
         self._watchReading(False)
-        self._later(self._finish, Failure(ConnectionDone()))
+        self._later(self._finish, DONE)
 
     def _peerEnded(self) -> None:
         """The peer has said goodbye, and all that it sent is delivered."""

@@ -165,7 +165,7 @@ class VerifyingClientContextFactory:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection that asks for the name and verifies it."""
-        connection = get_backend().Connection(self._context, None)
+        connection = _connection(self, self._context)
         if self._servername is not None:
             connection.set_tlsext_host_name(self._servername)
         connection.set_verify_host(self.hostname)
@@ -219,7 +219,7 @@ class ServerContextFactory:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection of it."""
-        return get_backend().Connection(self._context, None)
+        return _connection(self, self._context)
 
 
 def _new_context(method: int | None) -> Any:
@@ -274,11 +274,7 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
     """
     create = getattr(factory, _CREATORS[client], None)
     if create is None:
-        context = factory.getContext()
-        backend = get_backend()
-        if not isinstance(context, backend.Context):
-            _check_context(factory, context)
-        connection = backend.Connection(context)
+        connection = _connection(factory, factory.getContext())
     else:
         connection = create(transport)
         if not IConnection.providedBy(connection):
@@ -293,6 +289,21 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
     else:
         connection.set_accept_state()
     return connection
+
+
+# What makes the connections of a kind of contexts: to ask the registry each time, which looks at the
+# environment, takes longer than to make one.
+_makers: dict[type, Any] = {}
+
+
+def _connection(factory: Any, context: Any) -> Any:
+    """A connection of *context*, on nothing."""
+    kind = type(context)
+    make = _makers.get(kind)
+    if make is None:
+        _check_context(factory, context)
+        make = _makers[kind] = get_backend().Connection
+    return make(context)
 
 
 _HINT = (

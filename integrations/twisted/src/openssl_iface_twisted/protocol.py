@@ -30,7 +30,7 @@ from openssl_iface.values import Ending
 
 from ._batch import batch_of
 from ._last_words import hear_last_words
-from ._stream import TLSStream, unacknowledged
+from ._stream import DONE, TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
@@ -178,7 +178,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         if self._ending is not None:
             return self._ending
         if engine.ended is Ending.CLEAN and not (self._lossy or engine.queued):
-            return Failure(ConnectionDone())
+            return DONE
         return self._verdictOn(reason, TruncatedError(-1, "Unexpected EOF"))
 
     def _verdictOn(self, reason: Failure, error: BaseException) -> Failure:

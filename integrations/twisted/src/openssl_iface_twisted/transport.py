@@ -77,7 +77,24 @@ class TLSConnection(TLSStream, tcp.Connection):
                 self._collecting = OPEN
                 return
             data = b""
+        elif self._awaiting():
+            self._collecting = OPEN
+            return
         self._advance(data)
+
+    def _awaiting(self) -> bool:
+        """Whether nothing is due but the peer's next flight of the handshake."""
+        engine = self._engine
+        return not (
+            engine.handshake_done
+            or engine.wants != READ
+            or self._out
+            or self._closing
+            or self.disconnecting
+            or self._losingWrite
+            or self._paused
+            or self.producer is not None
+        )
 
     def doWrite(self) -> None:
         """The socket is writable."""
@@ -137,6 +154,8 @@ class TLSConnection(TLSStream, tcp.Connection):
 
     def stopWriting(self) -> None:
         """Watch for it no more."""
+        if not self._writing:
+            return
         self._writing = False
         self.reactor.removeWriter(self)
         if self._reading and self._hub is not None and self._hubbed < 0:
@@ -227,7 +246,6 @@ class TLSServer(tcp.Server, TLSConnection):
     def __init__(
         self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any
     ) -> None:
-        sock.setblocking(False)
         engine = connection_for(server.contextFactory, False, self, sock)
         self.handshakeTimeout = server.handshakeTimeout
         self.closeTimeout = server.closeTimeout

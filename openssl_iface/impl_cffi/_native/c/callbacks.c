@@ -176,6 +176,14 @@ void oi_hook(oi_conn *c, int hooked)
   SSL_set_info_callback(c->ssl, hooked & 1 << OI_ON_INFO ? on_info : NULL);
 }
 
+/* Be as the context is now: its callbacks, what it asks of the peer, whom it trusts (in `store`). */
+void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store, int hooked)
+{
+  oi_hook(c, hooked);
+  oi_set_verify(c, SSL_CTX_get_verify_mode(context));
+  SSL_set1_verify_cert_store(c->ssl, store);
+}
+
 /* Once on, a callback is never taken off its context: connections that have it may
  * be in their handshakes.  Those that have not are not asked. */
 void oi_context_on(SSL_CTX *context, int which)

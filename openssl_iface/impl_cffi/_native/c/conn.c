@@ -93,6 +93,7 @@ void oi_detach(oi_conn *c)
 {
   c->fd = -1;
   c->dead = c->detached = 1;
+  c->wants = 0;
   if (c->ended == OI_OPEN)
     c->ended = OI_ABORTED;
   c->out_pos = c->out_len;

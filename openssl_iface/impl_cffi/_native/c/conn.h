@@ -170,6 +170,9 @@ int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size);
 size_t oi_fast_queued(oi_conn *c);
+int oi_fast_close_sent(oi_conn *c);
+int oi_fast_attach(oi_conn *c, int fd);
+int oi_fast_side(oi_conn *c, int server);
 int64_t oi_fast_recv(oi_conn *c, oi_work *work, size_t size);
 int64_t oi_fast_send(oi_conn *c, oi_work *work, const char *data, size_t size);
 int oi_fast_put(oi_conn *c, const char *data, size_t size);
@@ -203,6 +206,7 @@ oi_conn *oi_hooked(const SSL *ssl, int which);
 int oi_answer(oi_conn *c, int value);
 #define OI_ASK(c, call) (ERR_set_mark(), oi_answer(c, call))
 void oi_hook(oi_conn *c, int hooked);
+void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store, int hooked);
 void oi_context_on(SSL_CTX *context, int which);
 extern int oi_conn_index;
 

@@ -192,6 +192,46 @@ size_t oi_fast_queued(oi_conn *c)
   return size;
 }
 
+/* Whether close_notify has left. */
+int oi_fast_close_sent(oi_conn *c)
+{
+  int sent;
+
+  lock(c);
+  sent = c->close_sent && !oi_buffered_out(c);
+  unlock(c);
+  return sent;
+}
+
+/* 0 if something waits to leave another way. */
+int oi_fast_attach(oi_conn *c, int fd)
+{
+  int clear;
+
+  lock(c);
+  clear = !oi_buffered_out(c);
+  if (clear)
+    c->fd = fd;
+  unlock(c);
+  return clear;
+}
+
+/* 0 if the handshake has begun on the other side. */
+int oi_fast_side(oi_conn *c, int server)
+{
+  int done = 1;
+
+  lock(c);
+  if (!SSL_in_before(c->ssl))
+    done = !SSL_is_server(c->ssl) == !server;
+  else if (server)
+    SSL_set_accept_state(c->ssl);
+  else
+    SSL_set_connect_state(c->ssl);
+  unlock(c);
+  return done;
+}
+
 /* ---- the manual's face, without a descriptor ---------------------------------- */
 
 /* OI_WANT, with the lock let go of: libssl waits for what has not come. */
