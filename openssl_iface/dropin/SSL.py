@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import functools
 import os
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
@@ -62,6 +63,9 @@ F = TypeVar("F")
 # Where an OpenSSL that was built for wheels looks, and finds nothing; and where there is something.
 _CRYPTOGRAPHY_MANYLINUX_CA_DIR = b"/opt/pyca/cryptography/openssl/certs"
 _CRYPTOGRAPHY_MANYLINUX_CA_FILE = b"/opt/pyca/cryptography/openssl/cert.pem"
+# as releases before 20.0 called them
+_CRYPTOGRAPHY_MANYLINUX1_CA_DIR = _CRYPTOGRAPHY_MANYLINUX_CA_DIR
+_CRYPTOGRAPHY_MANYLINUX1_CA_FILE = _CRYPTOGRAPHY_MANYLINUX_CA_FILE
 _CERTIFICATE_PATH_LOCATIONS = ["/etc/ssl/certs"]
 _CERTIFICATE_FILE_LOCATIONS = [
     "/etc/ssl/certs/ca-certificates.crt",
@@ -139,6 +143,8 @@ class Context(_BaseContext):
             super().__init__(method)
         except OpenSSLError as error:
             raise as_theirs(error) from None
+        # Connections that may not have begun, and look at the context as it is when they do.
+        self._waiting: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         # Connections have these modes whatever a context says; programs read back what it says.
         super().set_mode(_ours.MODE_ENABLE_PARTIAL_WRITE | _ours.MODE_ACCEPT_MOVING_WRITE_BUFFER)
 
@@ -155,6 +161,7 @@ class Context(_BaseContext):
     def add_client_ca(self, certificate_authority: Any) -> None:
         """Name a certificate (an X509, or one of cryptography) among the authorities."""
         translated(_BaseContext.add_client_ca)(self, _certificate(certificate_authority))
+        self._tell_the_waiting()
 
     def use_privatekey(self, pkey: Any) -> None:
         """Use a private key (a PKey, or one of cryptography)."""
@@ -206,6 +213,7 @@ class Context(_BaseContext):
         path = bytes_of_text("cafile", cafile)
         with of_a_file(tail=False):
             translated(_BaseContext.load_client_ca)(self, path)
+        self._tell_the_waiting()
 
     def load_tmp_dh(self, dhfile: Any) -> None:
         """Use the parameters for Diffie-Hellman in a file."""
@@ -220,6 +228,19 @@ class Context(_BaseContext):
             kind = type(name).__name__
             need(name, _BaseX509Name, f"client CAs must be X509Name objects, not {kind} objects")
         translated(_BaseContext.set_client_ca_list)(self, names)
+        self._tell_the_waiting()
+
+    def _tell_the_waiting(self) -> None:
+        """Have connections that have not begun name the authorities that the context has now."""
+        for reference in self._waiting.valuerefs():
+            connection = reference()
+            # Without its lock, which one in a handshake holds, whose callbacks may wait for another's.
+            if (
+                connection is not None
+                and connection._context is self
+                and _lib.SSL_in_before(connection._ssl_borrowed)
+            ):
+                connection.set_context(self)
 
     def set_verify(self, mode: int, callback: Callable[..., Any] | None = None) -> None:
         """What to ask of the peer; *callback* (connection, X509, code, depth, ok) gives the verdict."""
@@ -236,8 +257,10 @@ class Context(_BaseContext):
         translated(_BaseContext.set_default_verify_paths)(self)
         if (
             not self._check_env_vars_set("SSL_CERT_DIR", "SSL_CERT_FILE")
-            and _ffi.string(_lib.X509_get_default_cert_dir()) == _CRYPTOGRAPHY_MANYLINUX_CA_DIR
-            and _ffi.string(_lib.X509_get_default_cert_file()) == _CRYPTOGRAPHY_MANYLINUX_CA_FILE
+            and _ffi.string(_lib.X509_get_default_cert_dir())
+            in (_CRYPTOGRAPHY_MANYLINUX_CA_DIR, _CRYPTOGRAPHY_MANYLINUX1_CA_DIR)
+            and _ffi.string(_lib.X509_get_default_cert_file())
+            in (_CRYPTOGRAPHY_MANYLINUX_CA_FILE, _CRYPTOGRAPHY_MANYLINUX1_CA_FILE)
         ):
             self._fallback_default_verify_paths(_CERTIFICATE_FILE_LOCATIONS, _CERTIFICATE_PATH_LOCATIONS)
 
@@ -396,6 +419,8 @@ class Connection(_NamedConnection):
         if isinstance(socket, str | bytes):
             raise TypeError("argument must be an int, or have a fileno() method.")
         super().__init__(context, socket)
+        if isinstance(context, Context):
+            context._waiting[id(self)] = self
 
     # -- errors and waiting: the backend's hooks
 
@@ -477,10 +502,17 @@ class Connection(_NamedConnection):
     def use_certificate(self, cert: Any) -> None:
         """As :meth:`Context.use_certificate`, for this connection."""
         translated(_BaseConnection.use_certificate)(self, _certificate(cert))
+        self._keep()
 
     def use_privatekey(self, pkey: Any) -> None:
         """As :meth:`Context.use_privatekey`, for this connection."""
         translated(_BaseConnection.use_privatekey)(self, _key(pkey))
+        self._keep()
+
+    def _keep(self) -> None:
+        """Do not go to the context again, whose certificate and key would take the place of our own."""
+        if isinstance(self._context, Context):
+            self._context._waiting.pop(id(self), None)
 
     def set_tlsext_host_name(self, name: bytes) -> None:
         """The name that the server is asked for."""

@@ -242,6 +242,45 @@ def test_setters_work_on_a_used_context(pki: PKI, tmp_path: Path) -> None:
     assert len(ends[1].get_client_ca_list()) == 1
 
 
+def authority(pki: PKI) -> crypto.X509:
+    return crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.root_pem)
+
+
+def test_authorities_are_named_by_connections_that_have_not_begun(pki: PKI) -> None:
+    context, client_context = contexts(pki)
+    context.set_verify(SSL.VERIFY_PEER, lambda *_: True)
+    begun, waiting = SSL.Connection(context, None), SSL.Connection(context, None)
+    client = SSL.Connection(client_context, None)
+    for connection in (begun, waiting):
+        connection.set_accept_state()
+    client.set_connect_state()
+    with pytest.raises(SSL.WantReadError):
+        client.do_handshake()
+    begun.bio_write(client.bio_read(65536)[:16])
+    with pytest.raises(SSL.WantReadError):
+        begun.do_handshake()
+    context.add_client_ca(authority(pki))
+    assert [len(one.get_client_ca_list()) for one in (begun, waiting)] == [0, 1]
+    context.set_client_ca_list([])
+    assert waiting.get_client_ca_list() == []
+    elsewhere = SSL.Context(SSL.TLS_METHOD)
+    waiting.set_context(elsewhere)
+    context.add_client_ca(authority(pki))
+    assert waiting.get_context() is elsewhere
+    assert waiting.get_client_ca_list() == []
+
+
+def test_a_certificate_of_a_connection_s_own_outlives_new_authorities(pki: PKI) -> None:
+    context, _ = contexts(pki)
+    other = PKI("other.test")
+    connection = SSL.Connection(context, None)
+    own = crypto.load_certificate(crypto.FILETYPE_PEM, other.good.certificate_pem)
+    connection.use_certificate(own)
+    connection.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, other.good.key_pem))
+    context.add_client_ca(authority(pki))
+    assert connection.get_certificate() == own
+
+
 def test_a_callback_for_names_that_raises_is_shown_and_fails_the_handshake(
     pki: PKI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
