@@ -444,6 +444,61 @@ class TestMemory:
                     received += client.event_proceed()
             assert received == data
 
+    def test_the_end_is_told_after_what_came_before_it(self, tls, version):
+        """It is known already while more waits than one event gives."""
+        server, client = tls.pair(version)
+        server.event_write(BIG)
+        client.event_output()
+        data, records = b"", b""
+        while piece := server.event_output():
+            records += piece
+        data += client.event_feed(records)
+        data += client.event_feed(b"")
+        while client.wants & Want.PROCEED and len(data) < len(BIG):
+            assert client.ended is None
+            data += client.event_proceed()
+        assert data == BIG
+        with pytest.raises(TruncatedError):
+            while client.wants & Want.PROCEED:
+                client.event_proceed()
+        assert client.ended is Ending.TRUNCATED
+
+    def test_a_failure_is_told_after_what_came_before_it(self, tls, version):
+        """Also when both come in one piece."""
+        server, client = tls.pair(version)
+        server.event_write(b"sound")
+        sound = server.event_output()
+        server.event_write(b"spoilt")
+        spoilt = bytearray(server.event_output())
+        spoilt[-1] ^= 1
+        assert client.event_feed(sound + spoilt) == b"sound"
+        assert client.wants & Want.PROCEED
+        with pytest.raises(Error):
+            client.event_proceed()
+        assert client.ended is Ending.ABORTED
+        with pytest.raises(Error):
+            server.event_feed(client.event_output())  # its alert
+
+    def test_what_a_callback_writes_and_closes_waits_for_its_event(self, tls, version):
+        """Nothing of it is done within, and nothing is forgotten."""
+        seen = []
+
+        def write(connection):
+            connection.event_write(b"early")
+            connection.event_close()
+            seen.append((connection.wants, connection.queued, connection.close_sent))
+
+        contexts = tls.contexts(version)
+        contexts[0].set_tlsext_servername_callback(write)
+        server, client = tls.connections(*contexts)
+        server.event_proceed()
+        before = server.wants
+        ends = tls.exchange(server, client, sound=True)
+        assert seen == [(before, 5, False)]
+        assert ends[1].data == b"early"
+        assert client.ended is Ending.CLEAN
+        assert server.close_sent
+
     def test_a_failing_handshake_is_told_again_and_again_without_being_asked(self, tls):
         server = Connection(tls.server_context())
         server.set_accept_state()

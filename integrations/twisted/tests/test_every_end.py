@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import socket
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -16,6 +18,7 @@ from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import (
     AbortedConnectionLost,
     ServerContextFactory,
+    TimedOutConnectionLost,
     TruncatedConnectionLost,
     VerifyingClientContextFactory,
 )
@@ -35,17 +38,22 @@ class EveryEnd(TransportCase):
         self.doCleanups()
         self.reactor = self.buildReactor()
 
-    def at(self, moment: str, way: str, who: int) -> tuple[Recorder, Recorder]:
+    def at(self, moment: str, way: str | Callable[[Recorder], None], who: int) -> tuple[Recorder, Recorder]:
         """Two that both write much when they may; one of them ends it, and is returned first."""
         pair = Recorder(), Recorder()
+        self.peers = dict(zip(pair, pair[::-1], strict=True))
         for protocol in pair:
             protocol.on("handshake", lambda p: p.transport.write(BLOB))
         actor, peer = pair[who], pair[1 - who]
 
         def end(protocol: Recorder) -> None:
+            protocol.on(moment, lambda _: None)
             if moment == "handshake":
                 protocol.transport.write(BLOB)
-            getattr(protocol.transport, way)()
+            if callable(way):
+                way(protocol)
+            else:
+                getattr(protocol.transport, way)()
 
         if moment == "later":
             # Both have all: nothing is queued any more.
@@ -95,6 +103,59 @@ class EveryEnd(TransportCase):
                 if moment == "later":
                     self.assertIs(peer.reason.type, AbortedConnectionLost)
                 self.again()
+
+    # -- what nobody has asked for
+
+    def below(self, protocol: Recorder) -> Any:
+        """The TCP transport of *protocol*."""
+        return protocol.transport.transport if self.edge == "layered" else protocol.transport
+
+    def tls(self, protocol: Recorder) -> Any:
+        """What has the settings of its TLS."""
+        return protocol.transport.protocol if self.edge == "starttls" else protocol.transport
+
+    def test_truncated(self) -> None:
+        """TCP ends without close_notify: never a clean end, whatever was said before."""
+        for moment, who in itertools.product(("made", "handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                actor, peer = self.at(moment, self.cut, who)
+                kinds = (TruncatedConnectionLost, AbortedConnectionLost)
+                self.assertTrue(actor.reason.check(*kinds), actor.reason)
+                self.assertTrue(peer.reason.check(*kinds), peer.reason)
+                self.assertEqual(BLOB[: len(peer.data)], peer.data)
+                if moment in ("made", "later"):
+                    # Nothing was under way: no answer to it can come back as a reset.
+                    self.assertIs(peer.reason.type, TruncatedConnectionLost)
+                self.again()
+
+    def cut(self, protocol: Recorder) -> None:
+        self.below(protocol).socket.shutdown(socket.SHUT_WR)
+
+    def test_silent(self) -> None:
+        """One stays and does nothing more, the other gives it up: that ends, and says why."""
+        for moment, who in itertools.product(("handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                _, peer = self.at(moment, self.hush, who)
+                self.assertIs(peer.reason.type, TimedOutConnectionLost)
+                self.again()
+
+    def hush(self, protocol: Recorder) -> None:
+        below, peer = self.below(protocol), self.peers[protocol]
+        if "handshake" not in peer.events:
+            peer.on("handshake", lambda _: self.hush(protocol))
+            return
+        below.stopReading()
+        below.stopWriting()
+        below.startReading = below.startWriting = lambda: None
+
+        def wake(peer: Recorder) -> Recorder:
+            del below.startReading, below.startWriting
+            protocol.transport.abortConnection()
+            return peer
+
+        peer.lost.addCallback(wake)
+        self.tls(peer).closeTimeout = 0.05
+        peer.transport.loseConnection()
 
     # -- handshakes that fail
 
