@@ -96,7 +96,8 @@ class Failures:
         if ssl_error in WANTS:
             return WANTS[ssl_error]()
         if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
-            return ZeroReturnError()
+            # Who hears of it as an error, and not as an end, had still something to send.
+            return transport_error(conn.sys_errno) if conn.dead and conn.sys_errno else ZeroReturnError()
         if conn.resumption_refused or (conn.verify_error and self._refused(work)):
             return self._verification_error(work)
         if ssl_error == lib.SSL_ERROR_SYSCALL and not work.errors.count:

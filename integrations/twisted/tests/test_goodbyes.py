@@ -7,7 +7,8 @@ import os
 from typing import Any
 
 from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
 
 from openssl_iface import SSL
 from openssl_iface.errors import Error
@@ -111,6 +112,35 @@ class Goodbyes(TransportCase):
         self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
         self.runUntilLost(server, client)
         self.assertIs(server.reason.type, AbortedConnectionLost)
+
+    def crossed(self, said: bytes) -> Recorder:
+        """The server says *said* and goodbye, to a peer whose goodbye and reset it has not read yet."""
+
+        def both() -> None:
+            client.transport.setTcpNoDelay(True)
+            client.closeNotify()
+            client.transport.doWrite()
+            client.transport.connectionLost(Failure(ConnectionAborted()))
+            server.transport.write(said)
+            server.transport.loseConnection()
+
+        def ready(_: Recorder) -> None:
+            if client.shaken and "handshake" in server.events:
+                self.reactor.callLater(0, both)
+
+        server = Recorder().on("handshake", ready)
+        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", ready)
+        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
+        self.runUntilLost(server)
+        return server
+
+    def test_reset_behind_a_crossed_goodbye(self) -> None:
+        """Both have said all that they had to say: that the peer did not wait for it is no failure."""
+        self.assertIs(self.crossed(b"").reason.type, ConnectionDone)
+
+    def test_reset_behind_a_crossed_goodbye_with_something_queued(self) -> None:
+        """The same, but for what has not arrived."""
+        self.assertIs(self.crossed(BLOB * 16).reason.type, AbortedConnectionLost)
 
     def test_producer_of_a_connection_that_the_peer_closes(self) -> None:
         """It is told to stop, once, although it was waiting for nothing."""
