@@ -218,10 +218,13 @@ def test_resuming_delivers_later() -> None:
     assert client.data == b"r" * 300_000
 
 
-def test_raising_after_resuming() -> None:
-    """What the protocol raises where no reactor catches it: logged, and the end of this connection."""
+@pytest.mark.parametrize("aborts", [False, True])
+def test_raising_after_resuming(aborts: bool) -> None:
+    """What the protocol raises where no reactor catches it: logged, and the end, if that has not come."""
 
     def bad(client: Recorder) -> None:
+        if aborts:
+            client.transport.abortConnection()
         raise ZeroDivisionError("in a protocol")
 
     def pause(client: Recorder) -> None:
@@ -244,7 +247,7 @@ def test_raising_after_resuming() -> None:
     assert len([event for event in logged if event["isError"]]) == 1
     assert pair.below[1].disconnecting
     pair.tls[1].connectionLost(Failure(ConnectionDone()))
-    assert client.reason.type is ZeroDivisionError
+    assert client.reason.type is (ConnectionAborted if aborts else ZeroDivisionError)
 
 
 def test_lost_below_with_something_still_to_send() -> None:
