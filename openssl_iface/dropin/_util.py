@@ -39,34 +39,82 @@ _binding = backend.binding
 if _binding is None:
     raise ImportError(f"the backend {backend.name!r} has no binding: there is no OpenSSL._util over it")
 
-# What pyOpenSSL's binding says of itself, and the function that ours has then; ``None``: the drop-in's own
-# methods offer it, whatever OpenSSL from 1.1.1 on they run on.
-_FEATURES: dict[str, str | None] = {
-    "KEYLOG": None,
-    "SET_CERT_CB": "SSL_CTX_set_cert_cb",
-    "CUSTOM_EXT": "SSL_CTX_add_client_custom_ext",
-    "DTLS_GET_DATA_MTU": "DTLS_get_data_mtu",
-    "EVP_PKEY_DHX": "EVP_PKEY_DHX",
-    "GET_EXTMS_SUPPORT": "SSL_get_extms_support",
-    "PRIME_CHECKS": "BN_prime_checks_for_size",
-    "PSK": "SSL_CTX_set_psk_client_callback",
-    "PSK_TLSv1_3": "SSL_CTX_set_psk_find_session_callback",
-    "SIGALGS": "SSL_CTX_set1_sigalgs_list",
-    "SRTP": "SSL_CTX_set_tlsext_use_srtp",
-    "SSL_COOKIE": None,
-    "SSL_GET0_GROUP_NAME": None,
-    "SSL_VERIFY_CLIENT_POST_HANDSHAKE": "SSL_verify_client_post_handshake",
-    "TLSv1_3_FUNCTIONS": "SSL_CTX_set_ciphersuites",
-    "TLSv1_3_HS_FUNCTIONS": "SSL_verify_client_post_handshake",
-    "VERIFIED_CHAIN": None,
-    "UNEXPECTED_EOF_WHILE_READING": None,
+# What pyOpenSSL's binding says of itself, and what a program calls that has heard yes.
+_FEATURES: dict[str, tuple[str, ...]] = {
+    "CUSTOM_EXT": (
+        "SSL_CTX_add_client_custom_ext",
+        "SSL_CTX_add_server_custom_ext",
+        "SSL_extension_supported",
+    ),
+    "DTLS_GET_DATA_MTU": ("DTLS_get_data_mtu",),
+    "EVP_PKEY_DHX": ("EVP_PKEY_DHX",),
+    "GET_EXTMS_SUPPORT": ("SSL_get_extms_support",),
+    "KEYLOG": ("SSL_CTX_set_keylog_callback", "SSL_CTX_get_keylog_callback"),
+    "PRIME_CHECKS": ("BN_prime_checks_for_size",),
+    "PSK": (
+        "SSL_CTX_use_psk_identity_hint",
+        "SSL_CTX_set_psk_server_callback",
+        "SSL_CTX_set_psk_client_callback",
+    ),
+    "PSK_TLSv1_3": (
+        "SSL_CTX_set_psk_find_session_callback",
+        "SSL_CTX_set_psk_use_session_callback",
+        "Cryptography_SSL_SESSION_new",
+        "SSL_CIPHER_find",
+        "SSL_SESSION_set1_master_key",
+        "SSL_SESSION_set_cipher",
+        "SSL_SESSION_set_protocol_version",
+    ),
+    "SET_CERT_CB": ("SSL_CTX_set_cert_cb", "SSL_set_cert_cb"),
+    "SIGALGS": ("SSL_CTX_set1_sigalgs_list",),
+    "SRTP": ("SSL_CTX_set_tlsext_use_srtp", "SSL_set_tlsext_use_srtp", "SSL_get_selected_srtp_profile"),
+    "SSL_COOKIE": (
+        "SSL_OP_COOKIE_EXCHANGE",
+        "DTLS1_COOKIE_LENGTH",
+        "DTLSv1_listen",
+        "SSL_CTX_set_cookie_generate_cb",
+        "SSL_CTX_set_cookie_verify_cb",
+    ),
+    "SSL_GET0_GROUP_NAME": ("SSL_get0_group_name",),
+    "SSL_OP_IGNORE_UNEXPECTED_EOF": ("SSL_OP_IGNORE_UNEXPECTED_EOF",),
+    "SSL_VERIFY_CLIENT_POST_HANDSHAKE": ("SSL_verify_client_post_handshake",),
+    "TLS_ST": ("TLS_ST_BEFORE", "TLS_ST_OK"),
+    "TLSv1_3_FUNCTIONS": ("SSL_CTX_set_ciphersuites",),
+    "TLSv1_3_HS_FUNCTIONS": (
+        "SSL_VERIFY_POST_HANDSHAKE",
+        "SSL_verify_client_post_handshake",
+        "SSL_CTX_set_post_handshake_auth",
+        "SSL_set_post_handshake_auth",
+        "SSL_SESSION_get_max_early_data",
+        "SSL_write_early_data",
+        "SSL_read_early_data",
+        "SSL_CTX_set_max_early_data",
+    ),
+    "UNEXPECTED_EOF_WHILE_READING": ("SSL_R_UNEXPECTED_EOF_WHILE_READING",),
+    "VERIFIED_CHAIN": ("SSL_get0_verified_chain",),
     # of its earlier releases
-    **dict.fromkeys(("TLSv1_1", "TLSv1_2", "TLSv1_3", "TLS_METHOD", "DTLS", "ALPN", "EC", "ECDH")),
-    **dict.fromkeys(("TLSEXT_HOSTNAME", "SET_ECDH_AUTO", "OP_NO_COMPRESSION", "RELEASE_BUFFERS")),
+    "ALPN": ("SSL_CTX_set_alpn_protos", "SSL_CTX_set_alpn_select_cb", "SSL_get0_alpn_selected"),
+    "DTLS": ("DTLS_method", "DTLSv1_handle_timeout", "SSL_set_mtu"),
+    "EC": ("EC_KEY_new_by_curve_name", "EC_KEY_free"),
+    "ECDH": ("SSL_CTX_set_tmp_ecdh",),
+    "GENERIC_DTLS_METHOD": ("DTLS_method", "DTLS_server_method", "DTLS_client_method"),
+    "OP_NO_COMPRESSION": ("SSL_OP_NO_COMPRESSION",),
+    "RELEASE_BUFFERS": ("SSL_MODE_RELEASE_BUFFERS",),
+    "SET_ECDH_AUTO": ("SSL_CTX_set_ecdh_auto",),
+    "TLSEXT_HOSTNAME": ("SSL_set_tlsext_host_name", "SSL_get_servername"),
+    "TLSv1_1": ("TLSv1_1_method", "TLSv1_1_server_method", "TLSv1_1_client_method"),
+    "TLSv1_2": ("TLSv1_2_method", "TLSv1_2_server_method", "TLSv1_2_client_method"),
+    "TLSv1_3": ("TLS1_3_VERSION", "SSL_CTX_set_ciphersuites"),
+    "TLS_METHOD": ("TLS_method", "TLS_server_method", "TLS_client_method"),
 }
 # Known, and not there.
-_ABSENT = frozenset({"ENGINE", "IMPLICIT_RSA_REJECTION", "NEXTPROTONEG", "SSL_OP_IGNORE_UNEXPECTED_EOF"})
-_ABSENT |= {"SSL_ST", "TLS_ST", "SSL2", "EGD", "EC2M", "COMPRESSION", "NPN_NEGOTIATED", "FIPS"}
+_ABSENT = frozenset({"ENGINE", "NEXTPROTONEG", "SSL_ST", "SSL2", "EGD", "EC2M", "COMPRESSION"})
+_ABSENT |= {"NPN_NEGOTIATED", "FIPS"}
+# What its binding has named itself.
+_ALIASES = {
+    "Cryptography_DTLSv1_get_timeout": "oi_dtls_timeout",
+    "Cryptography_SSL_SESSION_new": "SSL_SESSION_new",
+}
 
 
 class _Library:
@@ -82,17 +130,22 @@ class _Library:
 
 
 def _lookup(name: str) -> Any:
+    name = _ALIASES.get(name, name)
+    if not getattr(_binding.lib, f"HAS_{name}", True):
+        # There is a stub in its place, for our own use.
+        raise AttributeError(f"{backend.running.text} has no {name}")
     try:
         return getattr(_binding.lib, name)
     except AttributeError:
         pass
     if name.startswith("Cryptography_HAS_"):
         feature = name.removeprefix("Cryptography_HAS_")
+        if feature == "IMPLICIT_RSA_REJECTION":
+            return int(_binding.lib.OPENSSL_VERSION_NUMBER >= 0x30200000)
         if feature in _ABSENT:
             return 0
         if feature in _FEATURES:
-            function = _FEATURES[feature]
-            return int(function is None or _has(function))
+            return int(all(map(_is_there, _FEATURES[feature])))
     if name.startswith("X509_V_"):
         code = getattr(X509VerificationCodes, name.removeprefix("X509_V_"), None)
         if code is not None:
@@ -102,9 +155,13 @@ def _lookup(name: str) -> Any:
     raise AttributeError(f"the binding of openssl_iface has no {name}")
 
 
-def _has(function: str) -> bool:
-    """Whether the OpenSSL that we run on has it: an optional one has a stub where it is missing."""
-    return hasattr(_binding.lib, function) and bool(getattr(_binding.lib, f"HAS_{function}", True))
+def _is_there(name: str) -> bool:
+    try:
+        value = _lookup(name)
+    except AttributeError:
+        return False
+    # An option that this OpenSSL does not have is 0.
+    return bool(value) or not name.startswith("SSL_OP_")
 
 
 _MORE: dict[str, Any] = {

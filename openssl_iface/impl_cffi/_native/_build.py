@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 MODULE = "openssl_iface.impl_cffi._native._binding"
 
 PRELUDE = """
-#include "conn.h"
+#include "outsiders.h"
 """
 
 STUB = """

@@ -85,6 +85,7 @@ typedef struct {
   int host_is_address;
   int hooked;        /* 1 << OI_ON_...: the callbacks that go to Python */
   int resumption_refused;
+  SSL_verify_cb theirs; /* a callback that was set past us; verify.c */
   /* the certificate that was refused */
   int verify_error;
   int verify_depth;
@@ -226,6 +227,7 @@ int oi_set_status(SSL *ssl, const char *data, size_t size);
 long oi_get_status(SSL *ssl, const unsigned char **data);
 const char *oi_context_cipher(SSL_CTX *context, int index);
 X509 *oi_peer_certificate(const SSL *ssl);
+const char *oi_group_name(SSL *ssl);
 int oi_group(SSL *ssl, char *name, size_t room);
 
 /* Defined by the generated file; each gets the handle of its connection. */

@@ -44,6 +44,7 @@ void oi_drain_errors(oi_errors *into)
 }
 
 #define OI_REASON_MISSING 100
+#define OI_REASON_ENGINE 101
 
 static int oi_library(void)
 {
@@ -51,12 +52,14 @@ static int oi_library(void)
    * under two numbers: harmless. */
   static int number;
   static ERR_STRING_DATA name[] = {{0, "openssl_iface"}, {0, NULL}};
-  static ERR_STRING_DATA reasons[] = {{0, "not in this OpenSSL"}, {0, NULL}};
+  static ERR_STRING_DATA reasons[] = {
+      {0, "not in this OpenSSL"}, {0, "the connection is its engine's"}, {0, NULL}};
 
   if (!number) {
     int fresh = ERR_get_next_error_library();
     name[0].error = ERR_PACK(fresh, 0, 0);
     reasons[0].error = ERR_PACK(fresh, 0, OI_REASON_MISSING);
+    reasons[1].error = ERR_PACK(fresh, 0, OI_REASON_ENGINE);
     ERR_load_strings(fresh, name);
     ERR_load_strings(fresh, reasons);
     number = fresh;
@@ -64,16 +67,35 @@ static int oi_library(void)
   return number;
 }
 
-void oi_missing(const char *name, const char *requirement)
+static void put(const char *name, int reason)
 {
   int library = oi_library();
 #if OPENSSL_VERSION_NUMBER >= 0x30000000L
   ERR_new();
   ERR_set_debug(OPENSSL_FILE, OPENSSL_LINE, name);
-  ERR_set_error(library, OI_REASON_MISSING, NULL);
+  ERR_set_error(library, reason, NULL);
 #else
-  ERR_put_error(library, 0, OI_REASON_MISSING, OPENSSL_FILE, OPENSSL_LINE);
+  (void)name;
+  ERR_put_error(library, 0, reason, OPENSSL_FILE, OPENSSL_LINE);
 #endif
+}
+
+void oi_missing(const char *name, const char *requirement)
+{
+  put(name, OI_REASON_MISSING);
   ERR_add_error_data(5, name, " needs ", requirement, ", this is ",
                      OpenSSL_version(OPENSSL_VERSION));
+}
+
+void oi_refuse(const char *name)
+{
+  put(name, OI_REASON_ENGINE);
+  ERR_add_error_data(2, name, " is for an SSL of the caller's own: call the method of the connection");
+}
+
+int oi_was_refused(void)
+{
+  unsigned long code = ERR_peek_last_error();
+
+  return code && ERR_GET_LIB(code) == oi_library() && ERR_GET_REASON(code) == OI_REASON_ENGINE;
 }

@@ -174,11 +174,14 @@ X509 *oi_peer_certificate(const SSL *ssl)
 #endif
 }
 
-/* The key exchange group in OpenSSL's words, which change with its version; 0 if
+/* The key exchange group in OpenSSL's words, which change with its version; NULL if
  * there was none. */
-int oi_group(SSL *ssl, char *name, size_t room)
+const char *oi_group_name(SSL *ssl)
 {
   const char *found = NULL;
+
+  if (!SSL_get_session(ssl))
+    return NULL; /* some releases of OpenSSL look into it all the same */
 #if OPENSSL_VERSION_NUMBER >= 0x30200000L
   found = SSL_get0_group_name(ssl);
 #elif OPENSSL_VERSION_NUMBER >= 0x30000000L
@@ -202,6 +205,14 @@ int oi_group(SSL *ssl, char *name, size_t room)
   if (id > 0)
     found = OBJ_nid2sn(id);
 #endif
+  return found;
+}
+
+/* A copy of it; 0 if there is none. */
+int oi_group(SSL *ssl, char *name, size_t room)
+{
+  const char *found = oi_group_name(ssl);
+
   if (!found || strlen(found) >= room)
     return 0;
   memcpy(name, found, strlen(found) + 1);

@@ -64,6 +64,10 @@ void oi_drain_errors(oi_errors *into);
 /* Leave "NAME needs REQUIREMENT, this is OpenSSL X" in the error queue. */
 void oi_missing(const char *name, const char *requirement);
 
+/* Leave the error that the engine's own connection is not for the caller of NAME. */
+void oi_refuse(const char *name);
+int oi_was_refused(void);
+
 /* ---- passphrase.c ------------------------------------------------------ */
 
 typedef struct {

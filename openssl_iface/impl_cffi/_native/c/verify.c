@@ -54,6 +54,8 @@ static int verify_one(int ok, X509_STORE_CTX *store)
     X509_STORE_CTX_set_error(store, X509_V_ERR_INVALID_EXTENSION);
     ok = 0;
   }
+  if (c->theirs)
+    ok = c->theirs(ok, store);
   if (c->hooked & 1 << OI_ON_VERIFY) {
     int verdict = OI_ASK(c, oi_py_verify(c->handle, ok, store));
     if (verdict == OI_RAISED)
@@ -69,8 +71,13 @@ static int verify_one(int ok, X509_STORE_CTX *store)
   return ok;
 }
 
+/* A callback that somebody else has set, on the context or on the SSL, is asked
+ * before Python's; the next call of this puts an end to it. */
 void oi_set_verify(oi_conn *c, int mode)
 {
+  SSL_verify_cb present = SSL_get_verify_callback(c->ssl);
+
+  c->theirs = present == verify_one ? NULL : present;
   SSL_set_verify(c->ssl, mode, verify_one);
 }
 

@@ -37,7 +37,7 @@ X509_STORE *SSL_CTX_get_cert_store(const SSL_CTX *);
 void SSL_CTX_set_cert_store(SSL_CTX *, X509_STORE *);
 int SSL_CTX_load_verify_locations(SSL_CTX *, const char *, const char *);
 int SSL_CTX_set_default_verify_paths(SSL_CTX *);
-void SSL_CTX_set_verify(SSL_CTX *, int, void *);
+void SSL_CTX_set_verify(SSL_CTX *, int, int (*)(int, X509_STORE_CTX *));
 void SSL_CTX_set_verify_depth(SSL_CTX *, int);
 int SSL_CTX_get_verify_depth(const SSL_CTX *);
 int SSL_CTX_get_verify_mode(const SSL_CTX *);
@@ -56,7 +56,7 @@ void SSL_CTX_set_post_handshake_auth(SSL_CTX *, int);
 int SSL_CTX_set_max_early_data(SSL_CTX *, uint32_t);
 long SSL_CTX_set_dh_auto(SSL_CTX *, int);
 long SSL_CTX_set_tlsext_status_type(SSL_CTX *, int);
-void SSL_CTX_set_default_passwd_cb(SSL_CTX *, void *);
+void SSL_CTX_set_default_passwd_cb(SSL_CTX *, int (*)(char *, int, int, void *));
 
 int SSL_up_ref(SSL *);
 void SSL_free(SSL *);
