@@ -189,6 +189,22 @@ class TestDescriptors:
                 call()
         assert not client.wants
 
+    def test_a_reset_behind_a_goodbye(self, wired):
+        """Theirs is closed, and stays so; that we could not go on is an error, told once."""
+        loop = wired()
+        server, client = loop.connections
+        server.event_close()
+        loop.run(lambda: client.ended is Ending.CLEAN)
+        reset(server)
+        for _ in range(50):
+            client.event_write(b"x" * 10_000)
+            if client.wants & Want.PROCEED:
+                break
+        only = Loop(client).run()
+        assert [type(error) for error in only.errors[client]] == [AbortedError]
+        assert client.ended is Ending.CLEAN
+        assert not client.wants
+
     def test_writing_into_a_reset_socket_raises_nothing(self, wired):
         loop = wired()
         server, client = loop.connections

@@ -216,6 +216,40 @@ def test_one_thread_fails_while_the_other_waits_to_send(tls):
     assert str(sending) == str(receiving)
 
 
+def test_the_lock_is_free_whatever_has_been_raised(tls, version):
+    """Another thread is not locked out: neither after a failure nor after what is refused because of one."""
+    server, client = tls.pair(version)
+
+    def free():
+        (pending,) = tls.together(client.pending)
+        assert pending == 0
+
+    server.event_write(LINE)
+    spoilt = bytearray(server.event_output())
+    spoilt[-1] ^= 1
+    free()
+    for call in (
+        lambda: client.event_feed(spoilt),
+        lambda: client.event_feed(b"more"),
+        client.event_proceed,
+        client.event_read,
+        lambda: client.event_write(LINE),
+        client.event_output,
+        client.event_flush,
+        client.event_close,
+        lambda: client.event_write(LINE),
+        lambda: client.recv(1),
+        lambda: client.send(LINE),
+    ):
+        try:
+            call()
+        except Error:
+            pass
+        free()
+    with pytest.raises(Error):
+        client.event_proceed()
+
+
 def test_events_wait_for_the_lock(tls, version):
     """Also those that need no other call to take it."""
     server, client = tls.pair(version)
