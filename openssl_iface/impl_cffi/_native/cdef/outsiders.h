@@ -174,7 +174,6 @@ ASN1_INTEGER *X509_get_serialNumber(X509 *);
 ASN1_TIME *X509_getm_notBefore(const X509 *);
 ASN1_TIME *X509_getm_notAfter(const X509 *);
 ASN1_TIME *X509_gmtime_adj(ASN1_TIME *, long);
-int ASN1_TIME_set_string(ASN1_TIME *, const char *);
 X509 *d2i_X509_bio(BIO *, X509 **);
 int i2d_X509_bio(BIO *, X509 *);
 X509_CRL *d2i_X509_CRL_bio(BIO *, X509_CRL **);
