@@ -679,12 +679,12 @@ class IRandom(Interface):
     done.  On Windows there is also ``screen()``, which seeds the generator from the system.
     """
 
-    def add(data, entropy):
-        """Mix in *data* (bytes) that hold *entropy* bytes of randomness (a number, not negative; more
-        than there are bytes counts as all of them)."""
+    def add(bytes, entropy):
+        """Mix in *bytes* (any bytes-like object) that hold *entropy* bytes of randomness (a number, not
+        negative; more than there are bytes counts as all of them)."""
 
-    def seed(data):
-        """Mix in *data* (bytes) that are random throughout."""
+    def seed(bytes):
+        """Mix in *bytes* (any bytes-like object) that are random throughout."""
 
     def status():
         """1 if the generator has been seeded enough, else 0."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ..errors import CryptoError
-from ._encoding import as_int, as_integer, copy_bytes
+from ._encoding import as_bytes, as_int, as_integer, copy_bytes
 from ._errors import check, clear, fail, take
 from ._handles import own
 from ._native import ffi, lib
@@ -120,15 +120,16 @@ def integer_to_int(integer: Any) -> int:
 def as_time(when: Any, argument: str) -> datetime:
     """A time in UTC from the manual's form, or from a datetime (a naive one is UTC).
 
-    :param when: ``b"YYYYMMDDhhmmssZ"``, or with ``+hhmm`` or ``-hhmm`` for the ``Z``; bytes or text.
+    :param when: ``b"YYYYMMDDhhmmssZ"``, or with ``+hhmm`` or ``-hhmm`` for the ``Z``; bytes-like or text.
     """
     if isinstance(when, datetime):
         moment = when if when.tzinfo else when.replace(tzinfo=UTC)
     else:
-        if isinstance(when, str):
-            when = when.encode("utf-8", "replace")
-        if not isinstance(when, bytes):
-            raise TypeError(f"{argument}: bytes or a datetime expected, not {type(when).__name__}")
+        try:
+            when = as_bytes(when, argument)
+        except TypeError:
+            kind = type(when).__name__
+            raise TypeError(f"{argument}: bytes or a datetime expected, not {kind}") from None
         match = _WHEN.fullmatch(when)
         if match is None:
             raise ValueError(f"{argument}: not of the form YYYYMMDDhhmmssZ: {when!r}")

@@ -9,6 +9,7 @@ import time
 from typing import Any
 
 from ..errors import TimedOutError
+from ._encoding import INT_MAX
 
 
 def left(deadline: float | None) -> float | None:
@@ -31,7 +32,7 @@ def wait_for(descriptor: int, event: int, deadline: float | None, alarm: int = -
     if alarm >= 0:
         poll.register(alarm, select.POLLIN)
     seconds = left(deadline)
-    if not poll.poll(None if seconds is None else seconds * 1000):
+    if not poll.poll(None if seconds is None else min(seconds * 1000, INT_MAX)):
         raise late()
 
 

@@ -164,6 +164,8 @@ class Carrier:
                         return False
                     if sent is None:
                         sent = len(self._unsent)
+                    if not isinstance(sent, int):
+                        raise TypeError(f"socket: its send() returned {type(sent).__name__}, not a count")
                     if not 0 <= sent <= len(self._unsent):
                         raise ValueError(f"socket: its send() of {len(self._unsent)} bytes returned {sent!r}")
                     self._unsent = self._unsent[sent:]
@@ -190,6 +192,12 @@ class Carrier:
             self._receiving = True
         try:
             data = self._transport.recv(EVENT_SIZE)
+            if type(data) is not bytes:
+                try:
+                    data = bytes(memoryview(data))
+                except TypeError:
+                    kind = type(data).__name__
+                    raise TypeError(f"socket: its recv() returned {kind}, not bytes") from None
             with connection._lock:
                 if data:
                     put_in(connection._conn, data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -49,10 +50,20 @@ class Connection(Direct):
             self.__class__ = _with_attributes(kind)
 
     def accept(self) -> tuple[Connection, Any]:
-        """Accept on the listening socket: ``(connection, address)``; the handshake is the caller's."""
-        client, address = self._socket.accept()
-        connection = type(self)(self.get_context(), client)
-        connection.set_accept_state()
+        """Accept on the listening socket: ``(connection, address)``; the handshake is the caller's.
+
+        The connection is of this one's class; where that class is made of something else than a context
+        and a socket, it is of the first of its bases that is not.  If it cannot be made, the peer is
+        hung up on.
+        """
+        kind: Any = type(self)
+        client, address = self._own_socket().accept()
+        try:
+            connection: Connection = _class_of_accepted(kind)(self.get_context(), client)
+            connection.set_accept_state()
+        except BaseException:
+            client.close()
+            raise
         return connection, address
 
     # -- before the handshake ------------------------------------------------------------
@@ -225,6 +236,18 @@ class _SocketAttributes:
         if socket is None or name.startswith("__"):
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(socket, name)
+
+
+@functools.cache
+def _class_of_accepted(kind: Any) -> Any:
+    """*kind*, or the first of its bases that is made of a context and a socket alone."""
+    for one in kind.__mro__:
+        try:
+            inspect.signature(one).bind(None, None)
+        except TypeError:
+            continue
+        return one
+    raise AssertionError("Connection itself is made so")
 
 
 @functools.cache

@@ -9,6 +9,7 @@ another sends, Ctrl-C is heard, and a timeout holds however slowly bytes trickle
 from __future__ import annotations
 
 import errno as errnos
+import math
 import os
 import select
 import socket as sockets
@@ -19,7 +20,7 @@ from typing import Any
 
 from ..errors import Error, SysCallError, TimedOutError, WantReadError, WantWriteError
 from ..values import EVENT_SIZE, Ending
-from ._encoding import as_int
+from ._encoding import INT_MAX, as_int
 from ._handles import Guard
 from ._native import ffi, lib
 from ._waiting import Alarms, late, left, wait_for
@@ -81,7 +82,7 @@ class Direct(Datagram):
             carrier = Carrier(socket)  # TLS in TLS: the descriptor below is not for us
         elif socket is not None:
             if hasattr(socket, "fileno"):
-                fileno = as_int(socket.fileno(), "socket: its fileno()", -1)
+                fileno = as_int(socket.fileno(), "socket: its fileno()", -1, INT_MAX)
                 if fileno < 0:
                     raise ValueError("socket: it is closed")
             elif hasattr(socket, "recv") and hasattr(socket, "send"):
@@ -103,7 +104,13 @@ class Direct(Datagram):
         if ask is None:  # a descriptor of another kind says itself whether it blocks
             return None if os.get_blocking(self._conn.fd) else 0.0
         timeout = ask()
-        return time.monotonic() + timeout if timeout else timeout
+        if timeout is None or timeout == math.inf:
+            return None
+        if not isinstance(timeout, int | float):
+            raise TypeError(f"socket: its gettimeout() returned {type(timeout).__name__}, not a number")
+        if not timeout >= 0:  # a NaN is not
+            raise ValueError(f"socket: its gettimeout() returned {timeout}")
+        return time.monotonic() + timeout if timeout else 0.0
 
     def _turns(self) -> Guard:
         with self._lock:
@@ -382,10 +389,16 @@ class Direct(Datagram):
         with self._lock:
             self.wants |= PROCEED
 
+    def _own_socket(self) -> Any:
+        if self._socket is None:
+            raise TypeError("this connection has no socket: its ciphertext is carried by hand")
+        return self._socket
+
     def connect(self, address: Any) -> None:
         """Connect the socket and be the client; the handshake is the caller's."""
+        socket = self._own_socket()
         try:
-            self._socket.connect(address)
+            socket.connect(address)
         except BlockingIOError:  # it is on its way
             self.set_connect_state()
             raise
@@ -393,13 +406,13 @@ class Direct(Datagram):
 
     def connect_ex(self, address: Any) -> int:
         """The same; returns the socket's ``errno``."""
-        result = int(self._socket.connect_ex(address))
+        result = int(self._own_socket().connect_ex(address))
         self.set_connect_state()
         return result
 
     def sock_shutdown(self, how: int) -> None:
         """Shut the socket itself down, as ``socket.shutdown`` does."""
-        self._socket.shutdown(how)
+        self._own_socket().shutdown(how)
 
     def makefile(self, *arguments: Any, **keywords: Any) -> Any:
         """Not offered: the socket's own would give ciphertext."""
@@ -408,12 +421,18 @@ class Direct(Datagram):
     def set_accept_state(self) -> None:
         """As :meth:`IConnection.set_accept_state` says."""
         if not lib.oi_fast_side(self._conn, True):
-            raise Error("the handshake has begun: the side cannot be changed")
+            self._keep_side()
 
     def set_connect_state(self) -> None:
         """As :meth:`IConnection.set_connect_state` says."""
         if not lib.oi_fast_side(self._conn, False):
-            raise Error("the handshake has begun: the side cannot be changed")
+            self._keep_side()
+
+    def _keep_side(self) -> None:
+        with self._lock:
+            if self._conn.busy:
+                raise reentered()
+        raise Error("the handshake has begun: the side cannot be changed")
 
     def want_read(self) -> bool:
         """As :meth:`IConnection.want_read` says."""
@@ -472,8 +491,8 @@ class Direct(Datagram):
         if self._socket is not None:
             self._need_memory()
         fileno = transport.fileno()
-        if type(fileno) is not int or fileno < 0:
-            fileno = as_int(fileno, "transport: its fileno()", 0)
+        if type(fileno) is not int or not 0 <= fileno <= INT_MAX:
+            fileno = as_int(fileno, "transport: its fileno()", 0, INT_MAX)
         if self._fatal:
             with self._lock:
                 self._raise()

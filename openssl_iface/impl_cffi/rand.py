@@ -58,16 +58,16 @@ def _bytes(name: str, data: Any) -> builtins.bytes:
     try:
         return memoryview(data).tobytes()
     except TypeError:
-        raise TypeError(f"{name} must be bytes, not {type(data).__name__}") from None
+        raise TypeError(f"{name}: bytes expected, not {type(data).__name__}") from None
 
 
 def _path(path: Any) -> str:
     try:
         path = os.fsdecode(path)
     except TypeError:
-        raise TypeError(f"path must be text, bytes or a path, not {type(path).__name__}") from None
+        raise TypeError(f"path: text, bytes or a path expected, not {type(path).__name__}") from None
     if "\0" in path:
-        raise ValueError("path must not contain a NUL character")
+        raise ValueError("path: contains a NUL")
     return str(path)
 
 
@@ -79,18 +79,18 @@ def _failure(error: OSError, doing: str) -> RandError:
     return failure
 
 
-def add(data: Any, entropy: float) -> None:
-    """Mix *data* into the generator (*RAND_add(3)*).
+def add(bytes: Any, entropy: float) -> None:
+    """Mix *bytes* into the generator (*RAND_add(3)*).
 
-    :param data: bytes.
+    :param bytes: any bytes-like object.
     :param entropy: how many bytes of randomness they hold, at least (int or float, not negative).
-        More than the length of *data* counts as that length.
+        More than the length of *bytes* counts as that length.
     """
-    data = _bytes("data", data)
+    data = _bytes("bytes", bytes)
     if not isinstance(entropy, (int, float)):
-        raise TypeError(f"entropy must be a number, not {type(entropy).__name__}")
+        raise TypeError(f"entropy: a number expected, not {type(entropy).__name__}")
     if not entropy >= 0:  # a NaN is not
-        raise ValueError(f"entropy must not be negative, got {entropy}")
+        raise ValueError(f"entropy: {entropy} is not 0 or more")
     # OpenSSL 1.1.1 breaks its generator when more is claimed than there can be.
     density = min(entropy, len(data)) / max(len(data), 1)
     for start in range(0, len(data), CHUNK):
@@ -99,9 +99,9 @@ def add(data: Any, entropy: float) -> None:
     _errors.clear()
 
 
-def seed(data: Any) -> None:
+def seed(bytes: Any) -> None:
     """:func:`add` of bytes that are random throughout (*RAND_seed(3)*)."""
-    data = _bytes("data", data)
+    data = _bytes("bytes", bytes)
     add(data, len(data))
 
 
@@ -120,11 +120,11 @@ def bytes(num_bytes: int) -> builtins.bytes:
     :raises RandError: the generator cannot be seeded.
     """
     if not isinstance(num_bytes, int):
-        raise TypeError(f"num_bytes must be an int, not {type(num_bytes).__name__}")
+        raise TypeError(f"num_bytes: an integer expected, not {type(num_bytes).__name__}")
     if num_bytes < 0:
-        raise ValueError("num_bytes must not be negative")
+        raise ValueError("num_bytes: must not be negative")
     if num_bytes > INT_MAX:
-        raise MemoryError(f"num_bytes must not be more than {INT_MAX}")
+        raise MemoryError(f"num_bytes: must not be more than {INT_MAX}")
     return _random(lib.RAND_bytes, num_bytes)
 
 
@@ -229,9 +229,9 @@ def egd(path: Any, bytes: int = 255, *, timeout: float | None = 10.0) -> int:
     name, size = _path(path), as_int(bytes, "bytes", 0, EGD_MAX)
     if timeout is not None:
         if not isinstance(timeout, (int, float)):
-            raise TypeError(f"timeout must be a number or None, not {type(timeout).__name__}")
+            raise TypeError(f"timeout: a number or None expected, not {type(timeout).__name__}")
         if not timeout > 0:
-            raise ValueError(f"timeout must be more than 0, got {timeout}")
+            raise ValueError(f"timeout: must be more than 0, not {timeout}")
     if not hasattr(socket, "AF_UNIX"):
         raise RandError.from_reasons([], "path: this system has no Unix sockets")
     daemon = _Daemon(timeout)

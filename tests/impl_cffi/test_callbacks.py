@@ -317,6 +317,26 @@ class TestWhatTheyMayDo:
         assert asked[0][0] == b"localhost"
         assert asked[0][2] is None
 
+    @pytest.mark.parametrize("name", ["server servername", "server info", "client info"])
+    def test_choosing_a_side_in_a_callback_is_an_error_and_changes_nothing(self, tls, version, name):
+        said = []
+
+        def change(connection, *_):
+            for choose in (connection.set_accept_state, connection.set_connect_state):
+                try:
+                    choose()
+                except Error as error:
+                    said.append(str(error))
+
+        server, client = tls.contexts(version)
+        install(name, server, client, change)
+        both = tls.connections(server, client)
+        tls.exchange(*both, sound=True)
+        both[1].event_write(b"all the same")
+        assert tls.exchange(*both)[0].data == b"all the same"
+        assert said
+        assert all("has called back into it" in text for text in said)
+
     @pytest.mark.parametrize("name", ["server servername", "client verify", "client info"])
     def test_detaching_from_a_callback(self, tls, version, name):
         sockets = socket.socketpair()

@@ -244,6 +244,52 @@ def test_a_send_that_lies_is_found_out(tls, lie):
         client.do_handshake()
 
 
+@pytest.mark.parametrize("lie", [None, "text", 5, [1], object()])
+def test_a_recv_that_gives_no_bytes_is_named_and_nothing_hangs(tls, lie):
+    class Liar(Blocking):
+        lies = True
+
+        def recv(self, size):
+            return lie if self.lies else b""
+
+        def send(self, data):
+            return len(data)
+
+    made = Connection(tls.client_context(), Liar())
+    made.set_connect_state()
+    for _ in range(2):
+        with pytest.raises(
+            TypeError, match=rf"socket: its recv\(\) returned {type(lie).__name__}, not bytes"
+        ):
+            made.do_handshake()
+    Liar.lies = False
+    with pytest.raises(TruncatedError):
+        made.do_handshake()
+
+
+def test_a_recv_may_give_any_bytes(tls, version):
+    class Other(Blocking):
+        def recv(self, size):
+            return memoryview(bytearray(super().recv(size)))
+
+    converse(tls, *tls.connections(*tls.contexts(version), Other.couple()))
+
+
+@pytest.mark.parametrize("lie", ["5", 1.5, b"5", [1]])
+def test_a_send_that_gives_no_count_is_named(tls, lie):
+    class Liar(Blocking):
+        def send(self, data):
+            return lie
+
+    made = Connection(tls.client_context(), Liar())
+    made.set_connect_state()
+    for _ in range(2):
+        with pytest.raises(
+            TypeError, match=rf"socket: its send\(\) returned {type(lie).__name__}, not a count"
+        ):
+            made.do_handshake()
+
+
 def test_tls_in_tls(tls, version):
     outer = tls.over_sockets(version)
     inner = tls.shake(*tls.connections(*tls.contexts(version), outer))

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import errno
+import functools
+import math
 import os
 import pty
 import socket
@@ -28,6 +30,23 @@ class Bare:
 
     def fileno(self):
         return self.number
+
+
+class Moody:
+    """A socket that says what it likes of its timeout."""
+
+    def __init__(self, sock, timeout):
+        self.socket = sock
+        self.timeout = timeout
+
+    def fileno(self):
+        return self.socket.fileno()
+
+    def gettimeout(self):
+        return self.timeout
+
+    def close(self):
+        self.socket.close()
 
 
 class TestTransports:
@@ -90,6 +109,77 @@ class TestTransports:
             Connection(client.get_context()).getpeername  # noqa: B018
         with pytest.raises(NotImplementedError):
             client.makefile("rb")
+
+    @pytest.mark.parametrize(
+        ("number", "said"), [(2**40, "not within"), ("5", "an integer expected"), (-2, "not within")]
+    )
+    def test_what_is_no_descriptor_is_refused(self, tls, number, said):
+        with pytest.raises((TypeError, ValueError), match=rf"socket: its fileno\(\).*{said}"):
+            Connection(tls.client_context(), Bare(number))
+
+    @pytest.mark.parametrize("junk", ["1", b"", [], -1, math.nan])
+    def test_a_timeout_that_is_none_is_named_and_nothing_hangs(self, tls, junk):
+        ends = socket.socketpair()
+        for end in ends:
+            end.setblocking(False)
+        with ends[0], ends[1]:
+            client = Connection(tls.client_context(), Moody(ends[0], junk))
+            client.set_connect_state()
+            with pytest.raises((TypeError, ValueError), match=r"socket: its gettimeout\(\) returned"):
+                client.do_handshake()
+            client._socket.timeout = 0
+            with pytest.raises(WantReadError):
+                client.do_handshake()
+
+    def test_a_timeout_may_be_without_end(self, tls):
+        sockets = socket.socketpair()
+        self.exercise(tls, [Moody(sockets[0], math.inf), Moody(sockets[1], 1e300)])
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            Connection.accept,
+            lambda made: made.connect(("127.0.0.1", 1)),
+            lambda made: made.connect_ex(("", 1)),
+        ],
+    )
+    def test_without_a_socket_there_is_nobody_to_connect(self, tls, call):
+        with pytest.raises(TypeError, match="this connection has no socket"):
+            call(Connection(tls.client_context(), None))
+
+    def test_accept_of_a_subclass(self, tls):
+        """It is of the same class, unless that is made in another way."""
+
+        class Same(Connection):
+            pass
+
+        class Named(Connection):
+            def __init__(self, name, context, given):
+                super().__init__(context, given)
+                self.name = name
+
+        class Refusing(Connection):
+            def __init__(self, context, given):
+                if given.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0:
+                    raise LookupError("not today")
+                super().__init__(context, given)
+
+        context = tls.server_context()
+        for make, kind in ((Same, Same), (functools.partial(Named, "me"), Connection), (Refusing, None)):
+            with socket.socket() as listening, socket.socket() as peer:
+                listening.bind(("127.0.0.1", 0))
+                listening.listen()
+                listener = make(context, listening)
+                peer.connect(listening.getsockname())
+                if kind is None:
+                    with pytest.raises(LookupError, match="not today"):
+                        listener.accept()
+                    assert peer.recv(1) == b"", "nobody has the accepted socket, and it is open"
+                else:
+                    accepted, address = listener.accept()
+                    assert type(accepted).__name__ == kind.__name__
+                    assert address == peer.getsockname()
+                    accepted.close()
 
     def test_accept_connect_and_connect_ex(self, tls):
         server_context, client_context = tls.contexts()

@@ -216,13 +216,15 @@ int oi_fast_attach(oi_conn *c, int fd)
   return clear;
 }
 
-/* 0 if the handshake has begun on the other side. */
+/* 0 if the handshake has begun on the other side, or a callback of this connection asks. */
 int oi_fast_side(oi_conn *c, int server)
 {
   int done = 1;
 
   lock(c);
-  if (!SSL_in_before(c->ssl))
+  if (c->busy) /* a callback asks: libssl would begin anew, in the midst of it */
+    done = 0;
+  else if (!SSL_in_before(c->ssl))
     done = !SSL_is_server(c->ssl) == !server;
   else if (server)
     SSL_set_accept_state(c->ssl);
