@@ -1,7 +1,7 @@
 """What a signal's handler raises in the midst of an operation: the connection is there for other threads.
 
 A handler of Python's runs between two instructions of the interpreter.  So the exception is
-raised at each of them in turn, by a trace function.
+raised at each of them in turn, by what debuggers use.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import dis
 import sys
 import threading
+from contextlib import contextmanager
 
 import pytest
 
@@ -25,34 +26,62 @@ class Interruption(Exception):
     """What the handler raises."""
 
 
+if sys.version_info >= (3, 12):
+
+    @contextmanager
+    def stepping(step):
+        """Call *step* with the code and the offset of each instruction."""
+        monitoring = sys.monitoring
+        tool, instructions = monitoring.DEBUGGER_ID, monitoring.events.INSTRUCTION
+        monitoring.use_tool_id(tool, __name__)
+        monitoring.register_callback(tool, instructions, step)
+        monitoring.set_events(tool, instructions)
+        try:
+            yield
+        finally:
+            monitoring.set_events(tool, 0)
+            monitoring.free_tool_id(tool)
+
+else:
+
+    @contextmanager
+    def stepping(step):
+        """Call *step* with the code and the offset of each instruction."""
+
+        def trace(frame, event, _argument):
+            frame.f_trace_opcodes = True
+            if event == "opcode":
+                step(frame.f_code, frame.f_lasti)
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+
 def interrupted(operation, at):
     """Whether *operation* was still at work at the instruction *at* of our code, and so was interrupted."""
     count = 0
 
-    def trace(frame, event, _argument):
+    def step(code, offset):
         nonlocal count
-        if frame.f_code.co_filename not in (engine.__file__, direct.__file__):
-            return None
-        if frame.f_code.co_name in LEFT_ALONE:
-            return None
-        frame.f_trace_opcodes = True
-        frame.f_trace_lines = False
-        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != NOP:
+        if code.co_filename not in (engine.__file__, direct.__file__) or code.co_name in LEFT_ALONE:
+            return
+        if code.co_code[offset] != NOP:
             count += 1
             if count == at:
                 raise Interruption
-        return trace
 
-    before = sys.gettrace()
-    sys.settrace(trace)
     try:
-        operation()
+        with stepping(step):
+            operation()
     except Interruption:
         return True
     except WantReadError:
         pass
-    finally:
-        sys.settrace(before)
     return False
 
 

@@ -397,6 +397,9 @@ def startTLS(
     for each in _taken_over(transport):
         for name in _TAKEN:
             setattr(each, name, getattr(tls, name))
+    # Without pyOpenSSL, Twisted's own transports do not say that they have a startTLS: now they have.
+    if not ITLSTransport.providedBy(transport):
+        alsoProvides(transport, ITLSTransport)
     if not INegotiated.providedBy(transport):
         alsoProvides(transport, INegotiated)
         transport.negotiatedProtocol = None
