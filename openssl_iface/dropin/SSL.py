@@ -561,8 +561,8 @@ class Connection(_NamedConnection):
         return _given(translated(_BaseConnection.get_peer_cert_chain)(self), as_cryptography)
 
     def get_verified_chain(self, *, as_cryptography: bool = False) -> Any:
-        """The chain that was verified (list), or ``None``."""
-        return _given(translated(_BaseConnection.get_verified_chain)(self), as_cryptography)
+        """The chain that OpenSSL has built (list), or ``None``: whatever its verdict is."""
+        return _given(translated(_BaseConnection._chain)(self, 1), as_cryptography)
 
     def get_client_ca_list(self, *, as_cryptography: bool = False) -> Any:
         """The authorities whose client certificates are asked for (list of X509Name)."""

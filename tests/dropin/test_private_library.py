@@ -93,6 +93,16 @@ def test_chains_of_a_connection(ends: Pair) -> None:
         assert found == [crypto.dump_certificate(crypto.FILETYPE_ASN1, one) for one in chain]
 
 
+def test_the_chain_is_given_whatever_the_verdict_is(pki: PKI) -> None:
+    """As by pyOpenSSL: who verifies nothing sees what OpenSSL has built all the same."""
+    client, server = shake(pair(server_context(pki), SSL.Context(SSL.TLS_METHOD)))
+    assert lib.SSL_get_verify_result(client._ssl) != lib.X509_V_OK
+    chain = client.get_verified_chain()
+    assert chain is not None
+    assert chain[0] == client.get_peer_certificate()
+    assert server.get_verified_chain() is None
+
+
 def test_certificates_from_and_to_bios(pki: PKI) -> None:
     certificate = crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.certificate_pem)
     for write, read in (
