@@ -78,6 +78,7 @@ _NAMES = {"secp192r1": "prime192v1", "secp256r1": "prime256v1"}
 # SSLv2 and SSLv3 have names, and no program of today gets them.
 _METHODS = frozenset(int(method) for method in _values.Method if method > _values.Method.SSLv3)
 _MOST = 2**31 - 1
+_TLS_1_3 = 0x0304
 
 _BaseContext: Any = _ours.Context
 _BaseConnection: Any = _ours.Connection
@@ -437,6 +438,13 @@ class Connection(_NamedConnection):
             self._failure = _plain(self._failure)
         return failure
 
+    def _closed(self) -> BaseException:
+        return _plain(super()._closed())
+
+    def _need_memory(self) -> None:
+        if self._socket is not None:
+            raise TypeError("Connection sock was not None")
+
     def _deadline(self) -> float | None:
         # A socket with a timeout is a non-blocking one below: pyOpenSSL's callers wait themselves.
         deadline: float | None = super()._deadline()
@@ -485,7 +493,12 @@ class Connection(_NamedConnection):
         """Begin a renegotiation, unless one is under way; whether it was begun."""
         if self.renegotiate_pending():
             return False
-        return bool(translated(_BaseConnection.renegotiate)(self))
+        try:
+            return bool(translated(_BaseConnection.renegotiate)(self))
+        except Error as error:
+            if self.get_protocol_version() == _TLS_1_3:
+                error.args = ([("SSL routines", "", "wrong ssl version")],)
+            raise
 
     # -- what can be set
 

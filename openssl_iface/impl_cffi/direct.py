@@ -213,6 +213,10 @@ class Direct(Datagram):
                 self._alarms.ring()
         return failure
 
+    def _closed(self) -> BaseException:
+        """What is raised when the socket has been closed, or is another one by now."""
+        return SysCallError(errnos.EBADF, "the socket is closed")
+
     def _perform(
         self,
         what: int,
@@ -231,7 +235,7 @@ class Direct(Datagram):
             return self._carrier.perform(self, what, data, size, keep)
         while True:
             if self._conn.fd >= 0 and self._socket.fileno() != self._conn.fd:
-                raise SysCallError(errnos.EBADF, "the socket is closed")
+                raise self._closed()
             arrived = self._conn.arrived
             try:
                 return self._try(what, data, size, keep)

@@ -166,6 +166,37 @@ def test_nothing_is_left_in_the_queue() -> None:
     assert raised.value.args == ([],)
 
 
+def test_a_closed_socket_has_its_number_and_name() -> None:
+    one, other = socket.socketpair()
+    connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), one)
+    connection.set_connect_state()
+    connection.close()
+    other.close()
+    for call in (lambda: connection.recv(1), lambda: connection.send(b"x"), connection.shutdown):
+        with pytest.raises(SSL.SysCallError) as raised:
+            call()
+        assert raised.value.args == (errno.EBADF, "EBADF")
+
+
+def test_ciphertext_is_not_carried_past_a_socket() -> None:
+    one, other = socket.socketpair()
+    with one, other:
+        connection = SSL.Connection(SSL.Context(SSL.TLS_METHOD), one)
+        for call in (
+            lambda: connection.bio_read(1),
+            lambda: connection.bio_write(b"x"),
+            connection.bio_shutdown,
+        ):
+            with pytest.raises(TypeError, match=r"^Connection sock was not None$"):
+                call()
+
+
+def test_tls_1_3_has_no_renegotiation(pair: Pair) -> None:
+    with pytest.raises(SSL.Error) as raised:
+        pair[1].renegotiate()
+    assert shape(raised.value) == [("SSL routines", "", "wrong ssl version")]
+
+
 def test_a_socket_with_a_timeout_is_a_non_blocking_one() -> None:
     one, other = socket.socketpair()
     with one, other:
