@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from ._errors import check
 from ._native import ffi
@@ -58,6 +58,16 @@ def share(pointer: Any, up_ref: Callable[[Any], int], free: Callable[[Any], Any]
     """Take a reference of our own to a *pointer* that somebody else owns."""
     check(up_ref(check(pointer)))
     return ffi.gc(pointer, _Free(free))
+
+
+class Bound:
+    """What holds an object of OpenSSL: its state is no Python object that could be copied or pickled."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        kind = type(self).__name__
+        raise TypeError(f"{kind}: cannot be copied or pickled here, for it holds an object of OpenSSL")
 
 
 _renewing = threading.Lock()

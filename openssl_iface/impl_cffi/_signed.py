@@ -18,13 +18,13 @@ from ..values import FileType
 from ._asn1 import algorithm_name, string_bytes
 from ._encoding import Codec, as_filetype, as_instance, to_der
 from ._errors import check, clear, take
-from ._handles import Guard, own
+from ._handles import Bound, Guard, own
 from ._native import ffi
 from .name import X509Name, copy_name, empty_name
 from .pkey import PKey, signing_digest
 
 
-class Signed:
+class Signed(Bound):
     """The common part; each subclass says which functions of OpenSSL are its own."""
 
     _codec: ClassVar[Codec]
@@ -60,6 +60,13 @@ class Signed:
         made = cls.__new__(cls)
         made._setup(pointer, sealed=True)
         return made
+
+    def __copy__(self) -> Self:
+        """Another object; what is not complete cannot be copied."""
+        return self._from_raw(self._whole())
+
+    def __deepcopy__(self, _memo: Any) -> Self:
+        return self.__copy__()
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:

@@ -23,7 +23,7 @@ from ._asn1 import (
 )
 from ._encoding import Codec, as_bytes, as_filetype, as_instance, as_int
 from ._errors import check, clear, fail, take
-from ._handles import Guard, own
+from ._handles import Bound, Guard, own
 from ._native import ffi, lib
 from ._signed import Signed
 from .extension import X509Extension, as_extensions, decoded
@@ -51,7 +51,7 @@ _CODES = {spelling[0].lower(): code for code, spelling in _REASONS.items()}
 
 
 @implementer(IRevoked)
-class Revoked:
+class Revoked(Bound):
     """One entry of a revocation list; see ``IRevoked``."""
 
     _revoked: Any

@@ -26,7 +26,7 @@ from ..errors import (
 from ..values import EVENT_SIZE, Ending, Want
 from ._callbacks import Hooks, hooked
 from ._encoding import as_int
-from ._handles import own, share
+from ._handles import Bound, own, share
 from ._native import ffi, lib
 from .failures import ENDINGS, Failures, reentered, twin
 
@@ -92,7 +92,7 @@ class Lock:
         _unlock(self._conn)
 
 
-class Engine(Failures):
+class Engine(Bound, Failures):
     """A connection's SSL with its descriptor, buffers and event-loop face."""
 
     # Found faster than in a dictionary, by every event.

@@ -15,7 +15,7 @@ from ..interfaces import IX509Extension
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_name, from_der, written
 from ._errors import check, clear, take
-from ._handles import own
+from ._handles import Bound, own
 from ._native import ffi, lib
 from ._signed import Signed
 
@@ -25,7 +25,7 @@ _HASH_OF_NO_KEY = bytes.fromhex("0414da39a3ee5e6b4b0d3255bfef95601890afd80709")
 
 
 @implementer(IX509Extension)
-class X509Extension:
+class X509Extension(Bound):
     """One extension (RFC 5280, section 4.2); see ``IX509Extension``.  It never changes."""
 
     _extension: Any

@@ -19,7 +19,7 @@ from ..interfaces import IX509Name
 from ._asn1 import object_name, string_bytes, string_utf8
 from ._encoding import as_bytes, as_instance, from_der, to_der
 from ._errors import check, clear, take
-from ._handles import Guard, own
+from ._handles import Bound, Guard, own
 from ._native import ffi, lib
 
 # The attributes as release 0.5.1 of the manual spells them.
@@ -50,7 +50,7 @@ def _number(attribute: str) -> int:
 
 
 @implementer(IX509Name)
-class X509Name:
+class X509Name(Bound):
     """A distinguished name (RFC 5280, section 4.1.2.4); see ``IX509Name``."""
 
     _name: Any

@@ -13,7 +13,7 @@ from ..interfaces import IPKCS7
 from ..values import PKCS7Flag
 from ._encoding import Codec, as_bytes, as_instance, as_int, as_name, input_bio, to_der, written
 from ._errors import clear, take
-from ._handles import own, share
+from ._handles import Bound, own, share
 from ._native import ffi, lib
 from .pkey import PKey
 from .providers import decode_in_context, with_legacy
@@ -45,7 +45,7 @@ def _show(bio: Any, handle: Any) -> int:
 
 
 @implementer(IPKCS7)
-class PKCS7:
+class PKCS7(Bound):
     """A PKCS#7 message.  ``load_pkcs7_data``, :meth:`sign`, :meth:`encrypt` and :meth:`bundle` make one."""
 
     _codec = Codec(

@@ -31,7 +31,7 @@ from ._encoding import (
     written,
 )
 from ._errors import check, clear, fail, take
-from ._handles import own
+from ._handles import Bound, own
 from ._native import ffi, lib
 from .keygen import NAMES, generate
 from .oldkeys import read_old
@@ -53,7 +53,7 @@ PBKDF2_ROUNDS = 100_000
 
 
 @implementer(IPKey)
-class PKey:
+class PKey(Bound):
     """A private key with its public half, or a public key alone, or nothing yet.
 
     Two keys are equal when their public halves are.
@@ -183,6 +183,12 @@ class PKey:
         else:
             raise TypeError(f"crypto_key: a key of cryptography expected, not {type(crypto_key).__name__}")
         return cls._from_raw(key._pkey, only_public=key._only_public)
+
+    def __copy__(self) -> PKey:
+        return self._from_raw(self._need("this key"), only_public=self._only_public)
+
+    def __deepcopy__(self, _memo: Any) -> PKey:
+        return self.__copy__()
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PKey):

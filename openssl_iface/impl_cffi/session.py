@@ -9,12 +9,12 @@ from zope.interface import implementer
 from ..errors import Error
 from ..interfaces import ISession
 from . import _errors
-from ._handles import own
+from ._handles import Bound, own
 from ._native import ffi, lib
 
 
 @implementer(ISession)
-class Session:
+class Session(Bound):
     """A TLS session (*SSL_get1_session(3)*); made by a connection or by :meth:`from_bytes`."""
 
     _session: Any

@@ -23,7 +23,7 @@ from ..errors import Error
 from ..values import Method, ProtocolVersion
 from . import _errors
 from ._callbacks import SWITCHES, hooked
-from ._handles import Guard, own
+from ._handles import Bound, Guard, own
 from ._native import ffi, lib
 
 Step = Callable[[Any], None]
@@ -74,7 +74,7 @@ def speaks(version: int) -> bool:
     return said
 
 
-class Settings:
+class Settings(Bound):
     """The ``SSL_CTX`` and the steps that lead to it.
 
     :param method: a :class:`~openssl_iface.values.Method`.

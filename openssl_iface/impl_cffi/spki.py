@@ -14,7 +14,7 @@ from ..interfaces import INetscapeSPKI
 from ._asn1 import algorithm_name, has_key, string_bytes
 from ._encoding import as_bytes, as_instance, from_der, to_der
 from ._errors import check, clear, take
-from ._handles import own
+from ._handles import Bound, own
 from ._native import lib
 from .pkey import PKey, signing_digest
 
@@ -31,7 +31,7 @@ def _decode(enc: Any) -> Any:
 
 
 @implementer(INetscapeSPKI)
-class NetscapeSPKI:
+class NetscapeSPKI(Bound):
     """A public key that its owner has signed.
 
     :param enc: one in base64 (text or bytes; white space is passed over); an empty one is made if it is left

@@ -15,14 +15,14 @@ from ._asn1 import as_time
 from ._encoding import as_instance, as_int
 from ._errors import check, clear, take
 from ._files import place
-from ._handles import Guard, own, share
+from ._handles import Bound, Guard, own, share
 from ._native import ffi, lib
 from .crl import CRL
 from .x509 import X509, certificate_stack
 
 
 @implementer(IX509Store)
-class X509Store:
+class X509Store(Bound):
     """Certificates that are trusted, and how chains to them are verified; see ``IX509Store``.
 
     OpenSSL locks its stores: several threads may use one.
@@ -137,7 +137,7 @@ def _path(path: Any, argument: str) -> Any:
 
 
 @implementer(IX509StoreContext)
-class X509StoreContext:
+class X509StoreContext(Bound):
     """One verification: a certificate, and others to build its chain from; see ``IX509StoreContext``."""
 
     _store_ctx: Any
