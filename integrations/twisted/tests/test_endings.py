@@ -136,6 +136,28 @@ class Endings(TransportCase):
         self.assertIs(server.reason.value.ending, Ending.TRUNCATED)
         self.assertIn("close_notify", server.reason.getErrorMessage())
 
+    def test_a_hang_up_that_the_reactor_sees_first(self) -> None:
+        """It says nothing of what can still be read: we look."""
+        if self.edge != "socket":
+            return
+
+        def vanish() -> None:
+            peer.transport.setTcpNoDelay(True)
+            peer.write(b"last words")
+            peer.transport.doWrite()
+            self.reactor._disconnectSelectable(client.transport, ConnectionDone(), True)
+
+        def ready(_: Recorder) -> None:
+            if peer.shaken and "handshake" in client.events:
+                self.reactor.callLater(0, vanish)
+
+        peer = StdlibPeer(self.stdlib(server=True), server=True).on("handshake", ready)
+        client = Recorder().on("handshake", ready)
+        self.connect(self.listenPlain(Once(peer)), Once(client))
+        self.runUntilLost(client)
+        self.assertEqual(client.data, b"last words")
+        self.assertIs(client.reason.type, AbortedConnectionLost)
+
     def test_truncated_while_closing(self) -> None:
         """A peer that closes its transport instead of answering our close_notify."""
         server = Recorder().on("handshake", lose)

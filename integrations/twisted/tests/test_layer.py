@@ -218,6 +218,23 @@ def test_resuming_delivers_later() -> None:
     assert client.data == b"r" * 300_000
 
 
+def test_lost_below_right_after_resuming() -> None:
+    """What was held back until then is delivered before the end is told."""
+    server = Recorder()
+    client = Recorder().on("data", lambda c: c.transport.pauseProducing())
+    pair = Pair(server, client)
+    pair.settle()
+    server.transport.write(b"r" * 300_000)
+    pair.clock.advance(0)
+    pair.carry(0)
+    assert client.pieces == 1
+    client.on("data", lambda c: None)
+    client.transport.resumeProducing()
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.data == b"r" * 300_000
+    assert client.reason.type is TruncatedConnectionLost
+
+
 @pytest.mark.parametrize("aborts", [False, True])
 def test_raising_after_resuming(aborts: bool) -> None:
     """What the protocol raises where no reactor catches it: logged, and the end, if that has not come."""
