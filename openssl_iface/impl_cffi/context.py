@@ -26,10 +26,10 @@ from .x509 import X509, certificates_of
 ALL_BITS = 2**64 - 1
 
 
-def wire_protocols(protocols: Iterable[bytes]) -> bytes:
+def wire_protocols(protocols: Any) -> bytes:
     """ALPN names as they stand on the wire (RFC 7301, section 3.1)."""
-    if isinstance(protocols, str | bytes):  # type: ignore[unreachable]
-        raise TypeError("protocols: a sequence of bytes expected, not one")
+    if isinstance(protocols, str | bytes) or not isinstance(protocols, Iterable):
+        raise TypeError(f"protocols: a sequence of bytes expected, not one {type(protocols).__name__}")
     wire = b""
     for protocol in protocols:
         if not isinstance(protocol, bytes):

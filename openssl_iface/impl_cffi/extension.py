@@ -160,8 +160,11 @@ def _handle(holder: Any, attribute: str, argument: str) -> Any:
     return handle
 
 
-def as_extensions(extensions: Iterable[X509Extension]) -> list[X509Extension]:
+def as_extensions(extensions: Any) -> list[X509Extension]:
     """The argument of ``add_extensions``, all of it looked at before anything is done."""
+    if not isinstance(extensions, Iterable):
+        kind = type(extensions).__name__
+        raise ArgumentKindError(f"extensions: an iterable of X509Extension expected, not {kind}")
     items = list(extensions)
     for item in items:
         if not isinstance(item, X509Extension):

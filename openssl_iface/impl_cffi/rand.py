@@ -66,6 +66,10 @@ def _path(path: Any) -> str:
         path = os.fsdecode(path)
     except TypeError:
         raise TypeError(f"path: text, bytes or a path expected, not {type(path).__name__}") from None
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"path: {error.reason}") from None
     if "\0" in path:
         raise ValueError("path: contains a NUL")
     return str(path)

@@ -12,7 +12,7 @@ from zope.interface import implementer
 from ..errors import CryptoError, X509StoreContextError
 from ..interfaces import IX509Store, IX509StoreContext
 from ._asn1 import as_time
-from ._encoding import as_instance, as_int
+from ._encoding import as_instance, as_instances, as_int
 from ._errors import check, clear, take
 from ._files import place
 from ._handles import Bound, Guard, own, share
@@ -145,7 +145,7 @@ class X509StoreContext(Bound):
     def __init__(self, store: X509Store, certificate: X509, chain: Iterable[X509] | None = None) -> None:
         self._store = as_instance(store, X509Store, "store")
         self._cert = as_instance(certificate, X509, "certificate")
-        self._chain = [as_instance(item, X509, "chain") for item in chain or ()]
+        self._chain = as_instances(() if chain is None else chain, X509, "chain")
         self._store_ctx = own(lib.X509_STORE_CTX_new(), lib.X509_STORE_CTX_free)
         self._lock = Guard()
 

@@ -219,6 +219,8 @@ class TestSettings:
             (lambda c: c.set_session_id(b"x" * 33), ValueError, "name"),
             (lambda c: c.set_num_tickets(-1), ValueError, "count"),
             (lambda c: c.set_alpn_protos(b"h2"), TypeError, "protocols"),
+            (lambda c: c.set_alpn_protos(None), TypeError, "protocols: a sequence"),
+            (lambda c: c.set_alpn_protos(5), TypeError, "protocols: a sequence"),
             (lambda c: c.set_alpn_protos(["h2"]), TypeError, "protocols"),
             (lambda c: c.set_alpn_protos([]), ValueError, "protocols"),
             (lambda c: c.set_alpn_protos([b""]), ValueError, "protocols"),

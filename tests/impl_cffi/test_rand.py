@@ -53,6 +53,11 @@ class TestGenerator:
         with pytest.raises(ValueError, match="entropy"):
             rand.add(b"x", entropy)
 
+    def test_a_path_that_is_no_path(self) -> None:
+        for call in (rand.load_file, rand.write_file, rand.egd):
+            with pytest.raises(ValueError, match=r"^path: surrogates not allowed"):
+                call("\ud800")
+
     def test_wrong_types_are_refused(self) -> None:
         with pytest.raises(TypeError, match="bytes: bytes expected"):
             rand.seed("text")

@@ -184,6 +184,11 @@ class TestArguments:
                 with pytest.raises(TypeError):
                     call()
 
+    @pytest.mark.parametrize("chain", [5, True, 0, b"", "x", [None]])
+    def test_what_is_no_chain_is_refused(self, chain: Any) -> None:
+        with pytest.raises(TypeError, match=r"^chain: "):
+            X509StoreContext(X509Store(), X509(), chain)
+
     def test_what_is_not_complete_is_refused(self) -> None:
         with pytest.raises(CryptoError, match=r"cert: .*not complete"):
             X509Store().add_cert(X509())

@@ -16,9 +16,11 @@ from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import CryptoError
 from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi.crl import CRL
 from openssl_iface.impl_cffi.extension import X509Extension
 from openssl_iface.impl_cffi.name import X509Name
 from openssl_iface.impl_cffi.pkey import PKey, dump_publickey, load_publickey, sign
+from openssl_iface.impl_cffi.request import X509Req
 from openssl_iface.impl_cffi.x509 import (
     X509,
     dump_certificate,
@@ -351,6 +353,12 @@ class TestSignature:
             cert.sign(key(kind), digest)
         assert dump_certificate(DER, cert) == before
         assert cert.verify(cert.get_pubkey())
+
+    @pytest.mark.parametrize("wrong", [None, 5, True])
+    def test_extensions_are_iterable(self, wrong: Any) -> None:
+        for made in (X509(), X509Req(), CRL()):
+            with pytest.raises(TypeError, match=r"^extensions: an iterable of X509Extension"):
+                made.add_extensions(wrong)
 
     def test_what_is_not_complete_can_be_signed(self, key: Any) -> None:
         """As in the manual's days; what is missing is missed when the certificate is written."""
