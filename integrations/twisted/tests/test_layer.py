@@ -218,6 +218,22 @@ def test_resuming_delivers_later() -> None:
     assert client.data == b"r" * 300_000
 
 
+def test_the_end_is_not_told_while_paused() -> None:
+    """Also when it came in one piece with what made the protocol pause."""
+    server = Recorder()
+    client = Recorder(half_close=True).on("data", lambda c: c.transport.pauseProducing())
+    pair = Pair(server, client)
+    pair.settle()
+    server.transport.write(b"last words")
+    server.transport.loseConnection()
+    pair.clock.advance(0)
+    pair.carry(0)
+    assert client.events[-1] == "data"
+    client.transport.resumeProducing()
+    pair.clock.advance(0)
+    assert client.events[-1] == "readLost"
+
+
 def test_lost_below_right_after_resuming() -> None:
     """What was held back until then is delivered before the end is told."""
     server = Recorder()
