@@ -7,13 +7,14 @@ raised at each of them in turn, by what debuggers use.
 from __future__ import annotations
 
 import dis
+import socket
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from openssl_iface.errors import WantReadError
+from openssl_iface.errors import Error
 from openssl_iface.impl_cffi import direct, engine
 
 # What the with statement does with a lock that is Python's own is not ours to interrupt.
@@ -80,7 +81,7 @@ def interrupted(operation, at):
             operation()
     except Interruption:
         return True
-    except WantReadError:
+    except Error:
         pass
     return False
 
@@ -112,17 +113,33 @@ def nearly_done(server, client):
     pass_on(server, client)
 
 
+def half_known(server, client):
+    """The client has the server's answer, and has not looked at it."""
+    begun(server, client)
+    client.bio_write(server.event_output())
+
+
+def waiting(server, client):
+    client.event_proceed()
+    client.event_write(b"for later")
+
+
+def refused(server, client):
+    server.bio_write(b"\x15\x03\x01\x00\x02\x02\x28")  # an alert: handshake_failure
+
+
 OPERATIONS = {
-    "event_proceed": (lambda *_: None, lambda server, client: client.event_proceed()),
-    "event_output": (
-        lambda server, client: client.event_proceed(),
-        lambda server, client: client.event_output(),
+    "event_proceed": (lambda *_: None, lambda _server, client: client.event_proceed()),
+    "event_read": (
+        lambda _server, client: client.event_proceed(),
+        lambda server, _client: server.event_read(),
     ),
+    "event_output": (waiting, lambda _server, client: client.event_output()),
     "event_feed": (nearly_done, lambda server, client: server.event_feed(client.event_output())),
-    "event_write": (begun, lambda server, client: server.event_write(b"too early")),
-    "do_handshake": (nearly_done, lambda server, client: client.do_handshake()),
-    "recv": (begun, lambda server, client: server.recv(1)),
-    "send": (nearly_done, lambda server, client: client.send(b"done by the way")),
+    "event_write": (begun, lambda server, _client: server.event_write(b"too early")),
+    "do_handshake": (half_known, lambda _server, client: client.do_handshake()),
+    "recv": (refused, lambda server, _client: server.recv(1)),
+    "send": (half_known, lambda _server, client: client.send(b"done by the way")),
 }
 
 
@@ -134,9 +151,15 @@ def test_a_signal_at_every_instruction(tls, name):
     going = True
     while going:
         at += 1
-        server, client = tls.connections(*contexts)
-        prepare(server, client)
-        going = interrupted(lambda: operate(server, client), at)  # noqa: B023 - called at once
-        assert free(server), at
-        assert free(client), at
+        with ExitStack() as stack:
+            sockets = (None, None)
+            if name == "event_read":
+                sockets = tuple(stack.enter_context(each) for each in socket.socketpair())
+                for each in sockets:
+                    each.setblocking(False)
+            server, client = tls.connections(*contexts, sockets)
+            prepare(server, client)
+            going = interrupted(lambda: operate(server, client), at)  # noqa: B023 - called at once
+            assert free(server), at
+            assert free(client), at
     assert at > 20  # it was our code that was interrupted
