@@ -515,14 +515,14 @@ class Connection(_NamedConnection):
     def use_certificate(self, cert: Any) -> None:
         """As :meth:`Context.use_certificate`, for this connection."""
         translated(_BaseConnection.use_certificate)(self, _certificate(cert))
-        self._keep()
+        self._stay()
 
     def use_privatekey(self, pkey: Any) -> None:
         """As :meth:`Context.use_privatekey`, for this connection."""
         translated(_BaseConnection.use_privatekey)(self, _key(pkey))
-        self._keep()
+        self._stay()
 
-    def _keep(self) -> None:
+    def _stay(self) -> None:
         """Do not go to the context again, whose certificate and key would take the place of our own."""
         if isinstance(self._context, Context):
             self._context._waiting.pop(id(self), None)

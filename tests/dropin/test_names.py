@@ -85,3 +85,27 @@ def test_constants_have_openssl_s_values() -> None:
     assert (lib.X509_PURPOSE_SSL_CLIENT, lib.X509_PURPOSE_ANY) == (1, 7)
     assert (lib.SSL_TLSEXT_ERR_OK, lib.SSL_TLSEXT_ERR_NOACK) == (0, 3)
     assert (lib.SSL_R_UNEXPECTED_EOF_WHILE_READING, lib.DTLS1_COOKIE_LENGTH) == (294, 255)
+
+
+# What the backend asks of whoever stands on it.
+MEANT = {f"Connection.{name}" for name in ("_closed", "_deadline", "_failed", "_need_memory")}
+MEANT |= {"X509Name._takes_nul"}
+
+
+def test_private_names_of_the_backend_are_not_taken_by_accident() -> None:
+    """The drop-in's classes stand on the backend's: a method of theirs would be called in its place."""
+    from openssl_iface.dropin import SSL, crypto
+
+    taken = {
+        f"{kind.__name__}.{name}"
+        for module in (SSL, crypto)
+        for kind in vars(module).values()
+        if inspect.isclass(kind)
+        for index, holder in enumerate(kind.__mro__)
+        if holder.__module__.startswith(("OpenSSL", "openssl_iface.dropin"))
+        for name in vars(holder)
+        if re.match(r"_(?!_)", name)
+        for base in kind.__mro__[index + 1 :]
+        if base.__module__.startswith("openssl_iface.impl_cffi") and name in vars(base)
+    }
+    assert taken == MEANT
