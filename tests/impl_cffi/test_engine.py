@@ -515,6 +515,43 @@ class TestMemory:
         assert client.ended is Ending.CLEAN
         assert server.close_sent
 
+    @pytest.mark.parametrize("cut", [0, 1, 4, 5, 6, 50, -1])
+    def test_the_beginning_of_a_record_is_no_reason_to_come_back(self, tls, version, cut):
+        server, client = tls.pair(version)
+        full = BIG[:EVENT_SIZE]
+        server.event_write(full)
+        first = b""
+        while more := server.event_output():
+            first += more
+        last = b"the next record, of which the beginning comes with those before"
+        server.event_write(last)
+        second = server.event_output()
+        assert client.event_feed(first + second[:cut]) == full
+        assert client.wants == Want.READ
+        assert client.event_feed(second[cut:]) == last
+
+    def test_a_whole_record_behind_a_full_event_is_not_forgotten(self, tls, version):
+        server, client = tls.pair(version)
+        server.event_write(BIG[:EVENT_SIZE])
+        server.event_write(b"more")
+        sent = b""
+        while more := server.event_output():
+            sent += more
+        assert client.event_feed(sent) == BIG[:EVENT_SIZE]
+        assert client.wants & Want.PROCEED
+        assert client.event_proceed() == b"more"
+        assert client.wants == Want.READ
+
+    def test_what_is_no_record_behind_a_full_event_is_told(self, tls, version):
+        server, client = tls.pair(version)
+        server.event_write(BIG[:EVENT_SIZE])
+        sent = b""
+        while more := server.event_output():
+            sent += more
+        assert client.event_feed(sent + b"\x17\x03\x03\xff\xff") == BIG[:EVENT_SIZE]
+        with pytest.raises(Error):
+            client.event_proceed()
+
     def test_a_failing_handshake_is_told_again_and_again_without_being_asked(self, tls):
         server = Connection(tls.server_context())
         server.set_accept_state()

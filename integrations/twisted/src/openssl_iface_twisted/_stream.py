@@ -55,7 +55,6 @@ import errno
 import fcntl
 import struct
 import termios
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -91,7 +90,6 @@ class TLSStream(Writing):
     _endTold: Any = False  # the user knows that theirs has come
     _leaving: Any = False  # no handshake, no close_notify
     _lossy = False  # something was still queued when we closed
-    _held: list[bytes]
     _heldSize = 0
     _verdict: Failure | None = None
     _timer: Any = None
@@ -120,7 +118,7 @@ class TLSStream(Writing):
     def _begin(self, engine: Any, batch: Batch) -> None:
         """Take the *engine*, whose role is set."""
         self._engine = engine
-        self._engineWrite: Callable[[bytes], None] = engine.event_write
+        self._engineWrite = engine.event_write
         self._batch = batch
         self._out = []
         self._held = []

@@ -39,8 +39,13 @@ class Writing:
     producerPaused: bool = False
     streamingProducer: Any = False
 
+    # CPython shares the names of attributes among the dictionaries of all connections, up to 30 of them; with
+    # more, each has 1.3 KiB of its own.  These are not in there, and the rest leave room for what others add.
+    __slots__ = ("__dict__", "_batch", "_engineRead", "_engineWrite", "_held", "_out")
+
     reactor: Any
     _engine: Any = None
+    _engineRead: Callable[[], bytes]
     _engineWrite: Callable[[bytes], None]
     _batch: Batch
 
@@ -54,6 +59,7 @@ class Writing:
     _producing = False
     _produceDue = False
     _out: list[bytes]
+    _held: list[bytes]
     _outSize = 0
 
     # -- what the rest provides ------------------------------------------------
@@ -106,6 +112,9 @@ class Writing:
         if self._sealed or not data:
             return
         if self._collecting:
+            if len(data) >= LARGE and not self._out:
+                self._sendAll(data)  # there is nothing to collect
+                return
             self._out.append(data)
             self._outSize += len(data)
             if self._outSize >= LARGE:
@@ -124,8 +133,12 @@ class Writing:
         self.write(b"".join(iovec))
 
     def _flushOut(self) -> None:
-        """Give the engine what has been collected, also what the producer writes meanwhile."""
-        self._send(self._collected())
+        """Give the engine what has been collected."""
+        self._sendAll(self._collected())
+
+    def _sendAll(self, data: bytes) -> None:
+        """Give the engine *data*, and what the producer writes meanwhile."""
+        self._send(data)
         if self._out and self._collecting != BATCH:
             # The producer has had its turn: it is not asked again for what it has written in it.
             producing, self._producing = self._producing, True

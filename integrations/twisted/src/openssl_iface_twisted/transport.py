@@ -35,6 +35,12 @@ from .protocol import startTLS
 __all__ = ["TLSClient", "TLSConnection", "TLSConnector", "TLSPort", "TLSServer", "connectSSL", "listenSSL"]
 
 
+# Bytes: an event that gives so many may have found as much ciphertext as is read at once.
+# Then more is read, so many times in all, before other connections have their turn.
+FULL = 49152
+TURNS = 4
+
+
 @implementer(IOpenSSLTransport, ITLSTransport, ISystemHandle, ILoggingContext)
 class TLSConnection(TLSStream, tcp.Connection):
     """The socket edge of a connection; see ``_stream.py``."""
@@ -54,14 +60,20 @@ class TLSConnection(TLSStream, tcp.Connection):
     def doRead(self) -> None:
         """The socket is readable."""
         self._collecting = EVENT
-        try:
-            data = self._engineRead()
-        except Exception as error:
-            self._engineFailed(error)
-            return
-        if data and self._flowing:
+        turns = TURNS
+        while True:
+            try:
+                data = self._engineRead()
+            except Exception as error:
+                self._engineFailed(error)
+                return
+            if not self._flowing:
+                break
             # The hot path.  What the user raises here ends the connection, by the reactor.
-            self.protocol.dataReceived(data)
+            if data:
+                self.protocol.dataReceived(data)
+            elif self.producer is not None or self._losingWrite:
+                break  # what waited for the peer, such as new keys, may have left
             out = self._out
             if out:
                 if len(out) == 1 and self.producer is None:
@@ -73,14 +85,18 @@ class TLSConnection(TLSStream, tcp.Connection):
                         self._writeFailed(error)
                 else:
                     self._flushOut()
-            if self._flowing and self._engine.wants == READ:
+            full = len(data) >= FULL
+            data = b""
+            if not self._flowing or self._engine.wants != READ:
+                break
+            turns -= 1
+            if not full or not turns:
                 self._collecting = OPEN
                 return
-            data = b""
-        elif self._awaiting():
+        if self._awaiting():
             self._collecting = OPEN
-            return
-        self._advance(data)
+        else:
+            self._advance(data)
 
     def _awaiting(self) -> bool:
         """Whether nothing is due but the peer's next flight of the handshake."""
@@ -247,8 +263,11 @@ class TLSServer(tcp.Server, TLSConnection):
         self, sock: Any, protocol: Any, client: Any, server: Any, sessionno: int, reactor: Any
     ) -> None:
         engine = connection_for(server.contextFactory, False, self, sock)
-        self.handshakeTimeout = server.handshakeTimeout
-        self.closeTimeout = server.closeTimeout
+        # Only what is unusual is kept with the connection: there may be many.
+        if server.handshakeTimeout != self.handshakeTimeout:
+            self.handshakeTimeout = server.handshakeTimeout
+        if server.closeTimeout != self.closeTimeout:
+            self.closeTimeout = server.closeTimeout
         self._hub = hub_of(reactor)
         tcp.Server.__init__(self, sock, protocol, client, server, sessionno, reactor)
         self._start(engine)

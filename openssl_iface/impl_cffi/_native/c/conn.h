@@ -124,6 +124,7 @@ BIO *oi_bio_new(oi_conn *c);
 int oi_put(oi_conn *c, const char *data, size_t size);
 size_t oi_take(oi_conn *c, char *data, size_t size);
 size_t oi_buffered_in(oi_conn *c);
+int oi_record_waits(oi_conn *c);
 size_t oi_buffered_out(oi_conn *c);
 int oi_keep(oi_conn *c, const char *data, size_t size);
 size_t oi_kept(oi_conn *c, char *data, size_t size, int peek);

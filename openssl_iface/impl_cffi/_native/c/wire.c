@@ -170,6 +170,24 @@ size_t oi_buffered_in(oi_conn *c)
   return c->in_len - c->in_pos;
 }
 
+/* Has a whole record come that libssl has not begun to read?  (RFC 8446, section 5.1)  One that is
+ * too long for a record counts: libssl refuses it by its beginning. */
+int oi_record_waits(oi_conn *c)
+{
+  size_t kept = oi_buffered_in(c), size = kept + c->block_len;
+  unsigned char header[SSL3_RT_HEADER_LENGTH];
+  int i, length;
+
+  if (c->datagrams)
+    return 1;
+  if (size < sizeof header)
+    return 0;
+  for (i = 0; i < (int)sizeof header; i++)
+    header[i] = (size_t)i < kept ? c->in[c->in_pos + i] : c->block[i - kept];
+  length = header[3] << 8 | header[4];
+  return length > SSL3_RT_MAX_ENCRYPTED_LENGTH || size - sizeof header >= (size_t)length;
+}
+
 size_t oi_buffered_out(oi_conn *c)
 {
   return c->out_len - c->out_pos;
