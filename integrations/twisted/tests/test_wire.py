@@ -312,6 +312,7 @@ class Wire(TransportCase):
         dropped = []
 
         def starve() -> None:
+            gc.collect()  # what closes by itself later would leave room
             lowest = os.dup(0)
             os.close(lowest)
             resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
