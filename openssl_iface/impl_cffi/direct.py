@@ -102,7 +102,8 @@ class Direct(Datagram):
             return 0.0
         ask = getattr(self._socket, "gettimeout", None)
         if ask is None:  # a descriptor of another kind says itself whether it blocks
-            return None if os.get_blocking(self._conn.fd) else 0.0
+            with self._lock:  # while something is written there, it does not (wire.c)
+                return None if os.get_blocking(self._conn.fd) else 0.0
         timeout = ask()
         if timeout is None or timeout == math.inf:
             return None

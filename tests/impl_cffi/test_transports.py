@@ -7,6 +7,7 @@ import os
 import pty
 import socket
 import sys
+import threading
 import tty
 
 import pytest
@@ -84,6 +85,29 @@ class TestTransports:
         finally:
             os.close(controller)
             os.close(terminal)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="of Linux's terminals")
+    def test_a_terminal_blocks_also_while_another_thread_writes(self, tls):
+        controller, terminal = pty.openpty()
+        tty.setraw(terminal)
+        server, client = tls.connections(*tls.contexts(), [Bare(controller), Bare(terminal)])
+        tls.shake(server, client)
+        written = threading.Event()
+
+        def write():
+            client.sendall(BIG[:100_000])
+            written.set()
+
+        def look():
+            while not written.is_set():
+                assert client._deadline() is None
+            return True
+
+        _none, received, blocks = tls.together(write, lambda: tls.receive(server, 100_000), look)
+        assert received == BIG[:100_000]
+        assert blocks is True
+        os.close(controller)
+        os.close(terminal)
 
     @pytest.mark.parametrize("wrong", [5, "socket", object(), b"x"])
     def test_what_is_no_transport_is_refused(self, tls, wrong):
