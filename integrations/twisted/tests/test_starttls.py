@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from transport_matrix import Once, Recorder, TransportCase, matrix
@@ -168,13 +169,20 @@ class StartTLS(TransportCase):
 
     def test_twice(self) -> None:
         """TLS in TLS: who holds the transport speaks to the innermost, and hears what that is about."""
+        self.twice(lambda protocol: protocol.tls)
+
+    def test_twice_on_one_transport(self) -> None:
+        """The second TLS is within the first one, also for who names the transport again."""
+        self.twice(lambda protocol: protocol.transport)
+
+    def twice(self, second: Callable[[Recorder], Any]) -> None:
         facts = []
 
         def begin(protocol: Recorder, client: bool) -> None:
             context = self.clientContext if client else self.serverContext
 
             def inner(protocol: Recorder) -> None:
-                startTLS(protocol.tls, context(alpn=[b"inner"]), client=client)
+                startTLS(second(protocol), context(alpn=[b"inner"]), client=client)
                 protocol.on("handshake", look)
 
             protocol.tls = startTLS(protocol.transport, context(alpn=[b"outer"]), client=client)

@@ -31,7 +31,7 @@ def hear_last_words(transport: Any) -> None:
         if reason.type is ConnectionLost and hasattr(transport, "socket") and _broken(transport.socket):
             try:
                 _deliver(transport)
-            except Exception:
+            except BaseException:
                 # What the protocol above has raised, treated as a reactor does.
                 reason = Failure()
                 log.err(reason)

@@ -170,7 +170,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
                     data = engine.event_proceed()
                 except Exception as error:
                     return self._verdictOn(reason, error)
-        except Exception:
+        except BaseException:
             # What the protocol above has raised, treated as a reactor does.
             failure = Failure()
             log.err(failure)
@@ -350,6 +350,21 @@ def _taken_over(transport: Any) -> Iterator[Any]:
         yield transport
 
 
+def _slot(transport: Any) -> str:
+    """Where *transport* has what it delivers to."""
+    return "wrappedProtocol" if isinstance(transport, TLSProtocol) else "protocol"
+
+
+def _innermost(transport: Any) -> Any:
+    """Who holds a transport that TLS has taken over means that TLS."""
+    while True:
+        above = getattr(transport, _slot(transport), None)
+        beneath = above.transport if isinstance(above, TLSProtocol) else None
+        if not isinstance(beneath, _Beneath) or beneath._transport is not transport:
+            return transport
+        transport = above
+
+
 def _connected(transport: Any) -> bool | None:
     """Whether this side of *transport* is the one that connected, if that can be known."""
     # Twisted's own transports say it only where pyOpenSSL is installed.
@@ -379,12 +394,13 @@ def startTLS(
     :param client: whether this side is the TLS client, if the transport does not know who connected.
     :return: the :class:`TLSProtocol` between the transport and its protocol.
     """
+    transport = _innermost(transport)
     if client is None:
         connected = _connected(transport)
         if connected is None:
             raise TypeError("transport: it does not know who connected; say client=True or client=False")
         client = connected is bool(normal)
-    slot = "wrappedProtocol" if isinstance(transport, TLSProtocol) else "protocol"
+    slot = _slot(transport)
     user = getattr(transport, slot, None)
     if user is None:
         raise TypeError("transport: it has no protocol; use TLSWrapperFactory over it")

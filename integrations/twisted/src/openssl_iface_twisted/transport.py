@@ -89,6 +89,10 @@ class TLSConnection(TLSStream, tcp.Connection):
             data = b""
             if not self._flowing or self._engine.wants != READ:
                 break
+            if self._losingWrite or (
+                self.producer is not None and (self.producerPaused or not self.streamingProducer)
+            ):
+                break  # what waited may have left with this event
             turns -= 1
             if not full or not turns:
                 self._collecting = OPEN
