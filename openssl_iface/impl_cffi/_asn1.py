@@ -17,7 +17,7 @@ SERIAL_OCTETS = 20
 # There are certificates that do not keep to it, and they can be revoked; a bound all the same.
 FOREIGN_SERIAL_OCTETS = 65536
 
-_WHEN = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d\d)(\d\d))", re.ASCII)
+_WHEN = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])([01]\d|2[0-3])([0-5]\d))", re.ASCII)
 
 
 def string_bytes(value: Any) -> bytes:

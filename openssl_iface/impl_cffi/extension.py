@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -22,6 +23,8 @@ from ._signed import Signed
 # What OpenSSL makes of "subjectKeyIdentifier", "hash" for a subject without a key: the
 # SHA-1 digest of nothing.
 _HASH_OF_NO_KEY = bytes.fromhex("0414da39a3ee5e6b4b0d3255bfef95601890afd80709")
+# proxyCertInfo alone has that in OpenSSL's syntax.
+_READS_A_FILE = re.compile(rb"\bpolicy\s*:\s*file\s*:")
 
 
 @implementer(IX509Extension)
@@ -40,6 +43,9 @@ class X509Extension(Bound):
     ) -> None:
         name = as_name(type_name, "type_name")
         text = as_name(value, "value")
+        if _READS_A_FILE.search(text):
+            clear()
+            raise take(CryptoError, "value: a policy is not read from a file; give it as text: or hex:")
         if critical:
             text = b"critical," + text
         with _at_rest(subject, issuer):

@@ -196,6 +196,10 @@ class PKCS7(Bound):
         private = as_instance(key, PKey, "key")._need_private("key")
         recipient = as_instance(cert, X509, "cert")._whole("cert")
         number = _flags(flags, _DECRYPT)
+        if self.type_is_signedAndEnveloped():
+            # OpenSSL 4.0 would, and says nothing when the end is cut off; those before refuse as well.
+            clear()
+            raise take(CryptoError, "this PKCS#7 message is signed and enveloped in one: it is not decrypted")
 
         def attempt(context: Any) -> bytes:
             message = self._pkcs7

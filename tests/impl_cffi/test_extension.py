@@ -240,3 +240,12 @@ class TestAlternativeNames:
         cert = self.carry(issue, [one, one])
         with pytest.raises(CryptoError, match="more than once"):
             cert.get_subject_alt_names()
+
+    def test_no_file_is_read(self, tmp_path: Any) -> None:
+        secret = tmp_path / "secret"
+        secret.write_bytes(b"secret")
+        policy = f"language:id-ppl-anyLanguage,policy:file:{secret}"
+        with pytest.raises(CryptoError, match="policy is not read from a file"):
+            X509Extension("proxyCertInfo", False, policy)
+        made = X509Extension("proxyCertInfo", False, policy.replace("policy:file", "policy:text"))
+        assert str(secret).encode() in made.get_data()

@@ -354,7 +354,7 @@ class TestHostile:
         assert types(message) == (False, False, False, True)
         assert message.get_type_name() == b"pkcs7-signedAndEnvelopedData"
         assert message.get_certificates() == ()
-        with pytest.raises(CryptoError):
+        with pytest.raises(CryptoError, match="signed and enveloped"):
             message.decrypt(pki.alice.key, pki.alice.certificate)
         with pytest.raises(CryptoError):
             message.verify(X509Store(), flags=PKCS7Flag.NOVERIFY)
