@@ -117,6 +117,7 @@ class IX509Extension(Interface):
 
     Made from OpenSSL's config syntax (*x509v3_config(5)*): ``X509Extension("keyUsage", True,
     "digitalSignature")``; there is no config file behind it, so a reference to a section is an error.
+    No other file is read either: ``policy:file:`` of proxyCertInfo is an error, too.
     ``str()`` gives what OpenSSL prints.
     """
 
@@ -1056,12 +1057,15 @@ class IConnection(Interface):
         """The same into a writable *buffer*; returns the number of bytes."""
 
     def send(data, flags):
-        """Send a part of *data*; returns how many bytes went.  After ``WantWriteError`` the same
-        data must be sent again."""
+        """Send a part of *data*; returns how many bytes went.
+
+        After ``WantWriteError`` the same data, or the beginning of it, is to be sent again: a record of it
+        (16,384 bytes at most) is on its way already, and is told then.  Other data is new, and follows it.
+        """
 
     def sendall(data, flags):
         """Send all of *data*.  After ``WantReadError`` or ``WantWriteError`` call again with the same
-        data: it goes on where it stopped."""
+        data: it goes on where it stopped.  Other data is new, and follows the record that is on its way."""
 
     def pending():
         """Bytes that are decrypted and can be received without waiting (int)."""

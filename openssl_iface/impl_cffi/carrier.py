@@ -24,6 +24,7 @@ from .engine import _pool, take_workspace
 
 # c/conn.h
 READS = (1, 2)
+WRITE = 3
 # What a transport raises that takes nothing now, or has nothing.
 LATER = (BlockingIOError, InterruptedError, WantReadError, WantWriteError)
 
@@ -75,7 +76,14 @@ class Carrier:
                     raise WantWriteError
             said, self._unsaid = self._unsaid, None
             if said is not None and said[0] == what:
-                return said[1]
+                if what != WRITE:
+                    return said[1]
+                # The beginning of the caller's repetition; other data is new, and follows it.
+                told = min(size, len(said[1]))
+                if ffi.buffer(data, told)[:] == said[1][:told]:
+                    if told < len(said[1]):
+                        self._unsaid = what, said[1][told:]
+                    return told
         while True:
             arrivals = self._arrivals
             with nullcontext() if reads else self._writing(connection):
@@ -110,7 +118,7 @@ class Carrier:
             self._last_words(connection, reads)
             raise
         if not self._send_all(connection, reads) and not reads:
-            self._unsaid = what, done
+            self._unsaid = what, ffi.buffer(data, done)[:] if what == WRITE else done
             raise WantWriteError
         return True, done
 

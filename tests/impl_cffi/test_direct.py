@@ -363,6 +363,24 @@ class TestNonBlocking:
                 received += len(server.recv(65536))
         assert received == sent + 10_000
 
+    @pytest.mark.parametrize("way", ["send", "sendall"])
+    def test_other_data_after_a_refusal_is_not_lost(self, narrow, way):
+        """What was begun goes first; nothing of what comes then is taken for it."""
+        server, client = narrow
+        sent = 0
+        with pytest.raises(WantWriteError):
+            while True:
+                sent += client.send(b"a" * 10_000)
+        received = b""
+        with pytest.raises(WantReadError):
+            while True:
+                received += server.recv(65536)
+        assert getattr(client, way)(b"important") == 9
+        with pytest.raises(WantReadError):
+            while True:
+                received += server.recv(65536)
+        assert received == b"a" * (sent + 10_000) + b"important"
+
     def test_shutdown_waits_for_room(self, narrow):
         server, client = narrow
         with pytest.raises(WantWriteError):
