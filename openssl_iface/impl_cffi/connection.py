@@ -160,7 +160,7 @@ class Connection(Direct):
             if not lib.SSL_get_verify_mode(self._ssl_borrowed) & VerifyMode.PEER:
                 # A name that is not looked at would be worse than none.
                 self._own_verify = True
-                lib.oi_set_verify(self._conn, VerifyMode.PEER)
+                lib.oi_demand_certificate(self._conn)
 
     def set_alpn_protos(self, protocols: Iterable[bytes]) -> None:
         """As :meth:`IContext.set_alpn_protos`, for this connection alone."""

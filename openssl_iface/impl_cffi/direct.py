@@ -166,7 +166,7 @@ class Direct(Datagram):
         work, plain, _view = space
         conn = self._conn
         try:
-            _begin(conn)
+            _begin(conn, work)
             try:
                 if self._fatal and not (what in READS and lib.oi_buffered_plain(conn)):
                     self._raise()
@@ -174,9 +174,9 @@ class Direct(Datagram):
                     lib.oi_operate(conn, work, what, plain if keep else data, size), space, keep
                 )
             finally:
-                _done(conn, 0)
+                _done(conn, work, 0)
         except BaseException:
-            _abandon(conn)
+            _abandon(conn, work)
             raise
         finally:
             _pool.append(space)
@@ -200,7 +200,7 @@ class Direct(Datagram):
             if code != LOOK:
                 return self._operated(~code, space, keep)
         finally:
-            _done(self._conn, 0)
+            _done(self._conn, space[0], 0)
         return self._perform(what, data, size, keep=keep)
 
     def _failed(self, error: int, work: Any) -> BaseException:
@@ -276,7 +276,7 @@ class Direct(Datagram):
                     found: bytes = self._rarely(done, space, READ, ffi.NULL, min(size, EVENT_SIZE), True)
                     return found
             except BaseException:
-                _abandon(self._conn)
+                _abandon(self._conn, space[0])
                 raise
             finally:
                 _give(space)
@@ -318,7 +318,7 @@ class Direct(Datagram):
                     block = ffi.from_buffer(data)
                     return int(self._rarely(done, space, WRITE, block, len(data), False))
             except BaseException:
-                _abandon(self._conn)
+                _abandon(self._conn, space[0])
                 raise
             finally:
                 _give(space)

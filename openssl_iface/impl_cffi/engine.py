@@ -166,7 +166,7 @@ class Engine(Bound, Failures):
 
     def _verify_as(self, context: Any) -> None:
         """Ask of the peer what *context* asks now, and trust whom it trusts now; under both locks."""
-        lib.oi_set_verify(self._conn, lib.SSL_CTX_get_verify_mode(context._context))
+        lib.oi_verify_as(self._conn, context._context)
         lib.SSL_set1_verify_cert_store(self._ssl_borrowed, context._store._as_it_is()._store)
 
     # -- events --------------------------------------------------------------
@@ -284,7 +284,7 @@ class Engine(Bound, Failures):
                 return space[2][:size]
             return self._received(size, space, _event_read)
         except BaseException:
-            _abandon(self._conn)
+            _abandon(self._conn, space[0])
             raise
         finally:
             _give(space)
@@ -303,7 +303,7 @@ class Engine(Bound, Failures):
                 return space[2][:size]
             return self._received(size, space, _event_feed, block, len(block))
         except BaseException:
-            _abandon(self._conn)
+            _abandon(self._conn, space[0])
             raise
         finally:
             _give(space)
@@ -320,11 +320,11 @@ class Engine(Bound, Failures):
                 code = ~code
             return self._receive(code, work, view)
         finally:
-            self._done()
+            self._done(work)
 
-    def _done(self) -> None:
+    def _done(self, work: Any) -> None:
         """Let go of the lock, and say whether the next event can take the short cut."""
-        _done(self._conn, not self._pending and self._failure is None and not self._fatal)
+        _done(self._conn, work, not self._pending and self._failure is None and not self._fatal)
 
     def event_proceed(self) -> bytes:
         """As :meth:`IConnection.event_proceed` says."""
@@ -332,15 +332,15 @@ class Engine(Bound, Failures):
         work, _plain, view = space
         conn = self._conn
         try:
-            _begin(conn)
+            _begin(conn, work)
             try:
                 if self._failure is not None:
                     self._raise()
                 return self._receive(lib.oi_event_proceed(conn, work), work, view)
             finally:
-                self._done()
+                self._done(work)
         except BaseException:
-            _abandon(conn)
+            _abandon(conn, work)
             raise
         finally:
             _pool.append(space)
@@ -366,9 +366,9 @@ class Engine(Bound, Failures):
                     else:
                         self._written(~code, space[0], data, len(data))
                 finally:
-                    self._done()
+                    self._done(space[0])
         except BaseException:
-            _abandon(self._conn)
+            _abandon(self._conn, space[0])
             raise
         finally:
             _give(space)
@@ -460,9 +460,9 @@ class Engine(Bound, Failures):
                     self._flush(space[0])  # there is room again
                 return data
             finally:
-                self._done()
+                self._done(space[0])
         except BaseException:
-            _abandon(conn)
+            _abandon(conn, space[0])
             raise
         finally:
             _give(space)

@@ -280,6 +280,31 @@ def test_a_callback_of_the_program_s_verifies(pki: PKI, on: str, verdict: int) -
     assert len(asked) == 1
 
 
+def test_a_callback_of_the_program_s_verifies_behind_another_name(pki: PKI) -> None:
+    """The servername callback chooses another context: its callback is asked."""
+    asked = []
+
+    @ffi.callback("int(int, X509_STORE_CTX *)")
+    def refuse(ok: int, _store: Any) -> int:
+        asked.append(ok)
+        return 0
+
+    contexts = server_context(pki), server_context(pki)
+    for context in contexts:
+        context.get_cert_store().add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, pki.client.root_pem))
+        lib.SSL_CTX_set_verify(context._context, SSL.VERIFY_PEER, refuse)
+    contexts[0].set_tlsext_servername_callback(lambda connection: connection.set_context(contexts[1]))
+    context = client_context(pki)
+    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, pki.client.certificate_pem))
+    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, pki.client.key_pem))
+    client, server = pair(contexts[0], context)
+    client.set_tlsext_host_name(b"localhost")
+    with pytest.raises(SSL.Error):
+        shake((client, server))
+    assert asked
+    assert server.get_peer_certificate() is None
+
+
 def test_keys_that_both_know_beforehand() -> None:
     """PSK, which pyOpenSSL has no methods for: programs set the callbacks themselves."""
 

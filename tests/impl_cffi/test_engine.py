@@ -99,6 +99,28 @@ def reset(connection):
 
 
 class TestDescriptors:
+    def test_no_one_is_told_another_ones_error(self, tls, wired):
+        """The workspace of an event is everybody's: what one has failed of stays with it."""
+        server, client = wired().connections
+        _server, other = tls.connections(*tls.contexts())
+        other.event_proceed()
+        server.event_close()
+        while not client.wants & Want.WRITE:
+            client.event_write(BIG)
+        client.event_read()
+        assert client.ended is Ending.CLEAN
+        reset(server)
+        poll = select.poll()
+        poll.register(client.fileno(), 0)
+        assert poll.poll(20_000)  # it has heard of the reset
+        with pytest.raises(Error) as raised:
+            other.event_feed(b"\x15\x03\x03\x00\x02\x02\x28")
+        assert raised.value.alert == 40
+        client.event_flush()
+        with pytest.raises(AbortedError) as raised:
+            client.event_proceed()
+        assert raised.value.alert is None
+
     def test_a_conversation(self, wired):
         loop = wired()
         server, client = loop.connections

@@ -63,17 +63,27 @@ else:
             sys.settrace(before)
 
 
-def interrupted(operation, at):
-    """Whether *operation* was still at work at the instruction *at* of our code, and so was interrupted."""
+def interrupted(operation, at, first=lambda: None):
+    """Whether *operation* was still at work at the instruction *at* of our code, and so was interrupted.
+
+    :param first: what the handler does before it raises.
+    """
     count = 0
+    handling = False
 
     def step(code, offset):
-        nonlocal count
-        if code.co_filename not in (engine.__file__, direct.__file__) or code.co_name in LEFT_ALONE:
+        nonlocal count, handling
+        if (
+            handling
+            or code.co_filename not in (engine.__file__, direct.__file__)
+            or code.co_name in LEFT_ALONE
+        ):
             return
         if code.co_code[offset] != NOP:
             count += 1
             if count == at:
+                handling = True
+                first()
                 raise Interruption
 
     try:
@@ -141,6 +151,24 @@ OPERATIONS = {
     "recv": (refused, lambda server, _client: server.recv(1)),
     "send": (half_known, lambda _server, client: client.send(b"done by the way")),
 }
+
+
+def test_a_handler_that_uses_the_connection(tls):
+    """One event within another one, on the same thread."""
+    contexts = tls.contexts()
+    at = 0
+    going = True
+    while going:
+        at += 1
+        server, client = tls.connections(*contexts)
+        nearly_done(server, client)
+
+        def farewell(server=server):
+            server.event_write(b"bye")
+
+        going = interrupted(lambda: server.event_feed(client.event_output()), at, farewell)  # noqa: B023
+        assert free(server), at
+        assert free(client), at
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

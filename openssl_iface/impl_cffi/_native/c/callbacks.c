@@ -180,7 +180,7 @@ void oi_hook(oi_conn *c, int hooked)
 void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store, int hooked)
 {
   oi_hook(c, hooked);
-  oi_set_verify(c, SSL_CTX_get_verify_mode(context));
+  oi_verify_as(c, context);
   SSL_set1_verify_cert_store(c->ssl, store);
 }
 

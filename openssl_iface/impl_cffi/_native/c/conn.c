@@ -25,6 +25,14 @@ oi_work *oi_work_new(void)
   return NULL;
 }
 
+/* Of the connection that had it before, nothing may be told to the next one. */
+void oi_work_clear(oi_work *work)
+{
+  work->ssl_error = SSL_ERROR_NONE;
+  work->sys_errno = 0;
+  work->errors.count = 0;
+}
+
 void oi_work_free(oi_work *work)
 {
   if (work) {
@@ -83,6 +91,7 @@ void oi_conn_free(oi_conn *c)
   SSL_free(c->ssl);
   X509_free(c->verify_cert);
   free(c->host);
+  free(c->unsaid_data);
   oi_drop_buffers(c);
   oi_lock_free(c);
   free(c);

@@ -59,6 +59,7 @@ typedef struct {
   int ssl_error;      /* of the last operation that did not succeed */
   int sys_errno;
   oi_errors errors;
+  int handed; /* the depth at which Python has taken the connection's lock over, or 0 */
 } oi_work;
 
 typedef struct {
@@ -107,11 +108,11 @@ typedef struct {
    * transport had not taken all of it */
   int unsaid;
   size_t unsaid_done;
+  char *unsaid_data;
   /* fast.c */
   pthread_mutex_t mutex;
   void *owner; /* the thread that has it */
   int depth;
-  int handed; /* the depth at which Python has taken it over */
   unsigned forks; /* in which process it was made */
   int idle;       /* recv has found nothing, and did not ask libssl */
   int calm;       /* Python keeps nothing that comes first */
@@ -141,6 +142,7 @@ void oi_transport_failed(oi_conn *c, int number);
 /* ---- conn.c: life, one operation --------------------------------------------- */
 oi_work *oi_work_new(void);
 void oi_work_free(oi_work *work);
+void oi_work_clear(oi_work *work);
 oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd);
 void oi_conn_free(oi_conn *c);
 void oi_detach(oi_conn *c);
@@ -164,9 +166,9 @@ int oi_lock_init(oi_conn *c);
 void oi_lock_free(oi_conn *c);
 void oi_lock(oi_conn *c);
 void oi_unlock(oi_conn *c);
-void oi_begin(oi_conn *c);
-void oi_done(oi_conn *c, int calm);
-void oi_abandon(oi_conn *c);
+void oi_begin(oi_conn *c, oi_work *work);
+void oi_done(oi_conn *c, oi_work *work, int calm);
+void oi_abandon(oi_conn *c, oi_work *work);
 int64_t oi_fast_read(oi_conn *c, oi_work *work);
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);
@@ -185,6 +187,8 @@ int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
 
 /* ---- verify.c ------------------------------------------------------------- */
 void oi_set_verify(oi_conn *c, int mode);
+void oi_verify_as(oi_conn *c, SSL_CTX *context);
+void oi_demand_certificate(oi_conn *c);
 int oi_set_host(oi_conn *c, const char *name, int is_address);
 int oi_check_resumed(oi_conn *c);
 void oi_refused(oi_conn *c, int error, int depth, X509 *certificate);

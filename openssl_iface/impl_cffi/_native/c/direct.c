@@ -16,6 +16,8 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 static int want(oi_work *work, int error)
 {
@@ -135,6 +137,44 @@ static int one(oi_conn *c, oi_work *work, int what, char *data, size_t size, siz
   return error;
 }
 
+/* What libssl has done and nobody was told: of data, a copy, by which the caller's repetition is known. */
+static void keep_back(oi_conn *c, int what, const char *data, size_t done)
+{
+  c->unsaid = what;
+  c->unsaid_done = done;
+  free(c->unsaid_data);
+  c->unsaid_data = what == OI_WRITE ? malloc(done) : NULL;
+  if (c->unsaid_data)
+    memcpy(c->unsaid_data, data, done);
+}
+
+/* 1 if the caller asks for that again; of data, the beginning may be. */
+static int repeats(oi_conn *c, int what, const char *data, size_t size)
+{
+  if (c->unsaid != what)
+    return 0;
+  if (size > c->unsaid_done)
+    size = c->unsaid_done;
+  return what != OI_WRITE || !c->unsaid_data || !memcmp(c->unsaid_data, data, size);
+}
+
+static size_t tell(oi_conn *c, size_t size)
+{
+  size_t told = c->unsaid_done;
+
+  if (c->unsaid == OI_WRITE && told > size)
+    told = size; /* the caller has less to send than before: the rest is for later */
+  c->unsaid_done -= told;
+  if (c->unsaid != OI_WRITE || !c->unsaid_done) {
+    c->unsaid = OI_NOTHING;
+    free(c->unsaid_data);
+    c->unsaid_data = NULL;
+  } else if (c->unsaid_data) {
+    memmove(c->unsaid_data, c->unsaid_data + told, c->unsaid_done);
+  }
+  return told;
+}
+
 /* Do one thing unless something stands before it, and send what comes of it. */
 static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done)
 {
@@ -145,13 +185,8 @@ static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size,
     return want(work, SSL_ERROR_WANT_WRITE);
   if ((what == OI_WRITE || what == OI_SHUTDOWN) && c->sys_errno)
     return transport_is_gone(c, work);
-  if (!reads && c->unsaid == what) {
-    *done = c->unsaid_done;
-    if (what == OI_WRITE && *done > size)
-      *done = size; /* the caller has less to send than before: the rest is for later */
-    c->unsaid_done -= *done;
-    if (what != OI_WRITE || !c->unsaid_done)
-      c->unsaid = OI_NOTHING;
+  if (!reads && repeats(c, what, data, size)) {
+    *done = tell(c, size);
     return want(work, SSL_ERROR_NONE);
   }
   if (!reads)
@@ -159,8 +194,7 @@ static int attempt(oi_conn *c, oi_work *work, int what, char *data, size_t size,
   error = one(c, work, what, data, size, done);
   if (!flushed(c)) {
     if (!reads && error == SSL_ERROR_NONE && c->direct) {
-      c->unsaid = what;
-      c->unsaid_done = *done;
+      keep_back(c, what, data, *done);
       *done = 0;
       return want(work, SSL_ERROR_WANT_WRITE);
     }
@@ -184,6 +218,7 @@ int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
 
   if (c->busy)
     return (int64_t)OI_BUSY << 32;
+  oi_work_clear(work);
   c->busy = 1;
   c->direct = c->direct || !c->handshake_done || !asks(what);
   c->callback_failed = c->failed = c->idle = 0;

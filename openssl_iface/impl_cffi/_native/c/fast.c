@@ -58,7 +58,7 @@ static void renew(oi_conn *c)
   pthread_mutex_lock(&renewing);
   if (c->forks != forks) {
     pthread_mutex_init(&c->mutex, NULL);
-    c->depth = c->handed = 0;
+    c->depth = 0;
     __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
     __atomic_store_n(&c->forks, forks, __ATOMIC_RELEASE);
   }
@@ -96,36 +96,34 @@ void oi_unlock(oi_conn *c)
   unlock(c);
 }
 
-/* What a callback asks for from within an event (`busy`) is not the outermost. */
-static void hand_over(oi_conn *c)
+/* Noted in the event's workspace: a signal's handler may begin another event in its midst. */
+static void hand_over(oi_conn *c, oi_work *work)
 {
-  if (!c->busy)
-    c->handed = c->depth;
+  work->handed = c->depth;
 }
 
 /* The beginning of an event for which there is no short cut. */
-void oi_begin(oi_conn *c)
+void oi_begin(oi_conn *c, oi_work *work)
 {
   oi_lock(c);
-  hand_over(c);
+  hand_over(c, work);
 }
 
 /* The end of what Python does for an event. */
-void oi_done(oi_conn *c, int calm)
+void oi_done(oi_conn *c, oi_work *work, int calm)
 {
-  if (!c->busy && c->handed) {
-    c->depth = c->handed;
-    c->handed = 0;
-  }
+  if (!work->handed)
+    return;
+  c->depth = work->handed;
+  work->handed = 0;
   c->calm = calm;
   unlock(c);
 }
 
 /* The same for an event that was left in its midst; nothing if oi_done() has been called. */
-void oi_abandon(oi_conn *c)
+void oi_abandon(oi_conn *c, oi_work *work)
 {
-  if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) == (void *)&self && !c->busy && c->handed)
-    oi_done(c, 0);
+  oi_done(c, work, 0);
 }
 
 /* ---- events ----------------------------------------------------------------- */
@@ -133,52 +131,52 @@ void oi_abandon(oi_conn *c)
 #define NEWS ((int64_t)OI_NEWS << 32)
 #define SIZE(code) ((int64_t)(uint32_t)(code))
 
-static int begins(oi_conn *c)
+static int begins(oi_conn *c, oi_work *work)
 {
   lock(c);
-  hand_over(c);
+  hand_over(c, work);
   return c->calm && !c->busy;
 }
 
-static void leaves(oi_conn *c)
+static void leaves(oi_conn *c, oi_work *work)
 {
-  c->handed = 0;
+  work->handed = 0;
   unlock(c);
 }
 
 /* `keep`: what else the connection goes on wanting. */
-static int64_t ends(oi_conn *c, int64_t code, int keep)
+static int64_t ends(oi_conn *c, oi_work *work, int64_t code, int keep)
 {
   if (code >= NEWS || !c->calm)
     return ~code;
   c->wants = (int)(code >> 32) | keep;
-  leaves(c);
+  leaves(c, work);
   return SIZE(code);
 }
 
 int64_t oi_fast_read(oi_conn *c, oi_work *work)
 {
-  return begins(c) ? ends(c, oi_event_read(c, work), 0) : OI_LOOK;
+  return begins(c, work) ? ends(c, work, oi_event_read(c, work), 0) : OI_LOOK;
 }
 
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size)
 {
-  return begins(c) ? ends(c, oi_event_feed(c, work, data, size), 0) : OI_LOOK;
+  return begins(c, work) ? ends(c, work, oi_event_feed(c, work, data, size), 0) : OI_LOOK;
 }
 
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size)
 {
   int64_t code;
 
-  if (!begins(c) || c->wants & OI_WANT_WRITE)
+  if (!begins(c, work) || c->wants & OI_WANT_WRITE)
     return OI_LOOK;
   code = oi_event_write(c, work, data, size);
-  return (size_t)SIZE(code) == size ? ends(c, code, c->wants & OI_WANT_PROCEED) : ~code;
+  return (size_t)SIZE(code) == size ? ends(c, work, code, c->wants & OI_WANT_PROCEED) : ~code;
 }
 
 int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size)
 {
-  return begins(c) ? ends(c, oi_event_output(c, work, size), c->wants & OI_WANT_PROCEED) : OI_LOOK;
+  return begins(c, work) ? ends(c, work, oi_event_output(c, work, size), c->wants & OI_WANT_PROCEED) : OI_LOOK;
 }
 
 /* Ciphertext that waits to leave. */
@@ -243,7 +241,7 @@ static int64_t operate(oi_conn *c, oi_work *work, int what, char *data, size_t s
   int64_t code;
 
   lock(c);
-  hand_over(c);
+  hand_over(c, work);
   if (c->dead || c->busy)
     return OI_LOOK;
   was_done = c->handshake_done;
@@ -251,11 +249,11 @@ static int64_t operate(oi_conn *c, oi_work *work, int what, char *data, size_t s
   code = oi_operate(c, work, what, data, size);
   if (!c->callback_failed && !c->detached && c->handshake_done == was_done && c->ended == was_ended) {
     if (code >> 32 == SSL_ERROR_NONE) {
-      leaves(c);
+      leaves(c, work);
       return code;
     }
     if (code >> 32 == SSL_ERROR_WANT_READ && !c->eof && !c->sys_errno && !c->dead) {
-      leaves(c);
+      leaves(c, work);
       return OI_WANT;
     }
   }

@@ -43,10 +43,11 @@ static int noteworthy(oi_conn *c, int was_done, int was_ended)
   return c->dead || c->failed || c->callback_failed || c->handshake_done != was_done || c->ended != was_ended;
 }
 
-static int begin(oi_conn *c)
+static int begin(oi_conn *c, oi_work *work)
 {
   if (c->busy)
     return 0;
+  oi_work_clear(work);
   c->busy = 1;
   c->direct = 0;
   c->callback_failed = c->failed = c->idle = 0;
@@ -153,7 +154,7 @@ int64_t oi_event_read(oi_conn *c, oi_work *work)
 {
   ssize_t got;
 
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   if (c->fd >= 0 && !c->eof && !c->dead) {
     got = oi_receive(c, work->received, OI_EVENT_SIZE);
@@ -172,7 +173,7 @@ int64_t oi_event_read(oi_conn *c, oi_work *work)
 
 int64_t oi_event_feed(oi_conn *c, oi_work *work, const char *data, size_t size)
 {
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   if (size) {
     c->block = (const unsigned char *)data;
@@ -188,7 +189,7 @@ int64_t oi_event_proceed(oi_conn *c, oi_work *work)
   /* The transport failed while sending: look at what the peer has left. */
   if (c->sys_errno && c->fd >= 0)
     return oi_event_read(c, work);
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   return pump(c, work);
 }
@@ -199,7 +200,7 @@ int64_t oi_event_write(oi_conn *c, oi_work *work, const char *data, size_t size)
   size_t taken = 0, done;
   int was_done = c->handshake_done, was_ended = c->ended, error;
 
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   oi_out_lend(c, work);
   while (taken < size && !c->dead && !c->sys_errno && c->handshake_done && !oi_renegotiating(c)) {
@@ -228,7 +229,7 @@ int64_t oi_event_flush(oi_conn *c, oi_work *work)
   int was_ended = c->ended;
 
   (void)work;
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   return finish(c, 0, 0, noteworthy(c, c->handshake_done, was_ended));
 }
@@ -239,7 +240,7 @@ int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size)
   int was_ended = c->ended;
 
   size = oi_take(c, work->plain, size);
-  if (!begin(c))
+  if (!begin(c, work))
     return (int64_t)size | BUSY;
   return finish(c, size, 0, noteworthy(c, c->handshake_done, was_ended));
 }
@@ -250,7 +251,7 @@ int64_t oi_event_close(oi_conn *c, oi_work *work)
   size_t done;
   int was_ended = c->ended;
 
-  if (!begin(c))
+  if (!begin(c, work))
     return BUSY;
   if (!c->dead && !c->close_sent && c->handshake_done && !oi_renegotiating(c)) {
     oi_out_lend(c, work);

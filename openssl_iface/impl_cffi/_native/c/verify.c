@@ -81,6 +81,26 @@ void oi_set_verify(oi_conn *c, int mode)
   SSL_set_verify(c->ssl, mode, verify_one);
 }
 
+/* As the context has it; where that has no callback, one that was there goes on refusing. */
+void oi_verify_as(oi_conn *c, SSL_CTX *context)
+{
+  SSL_verify_cb theirs = SSL_CTX_get_verify_callback(context);
+
+  if (theirs)
+    c->theirs = theirs;
+  SSL_set_verify(c->ssl, SSL_CTX_get_verify_mode(context), verify_one);
+}
+
+/* Whatever callback there is, it goes on being asked. */
+void oi_demand_certificate(oi_conn *c)
+{
+  SSL_verify_cb present = SSL_get_verify_callback(c->ssl);
+
+  if (present != verify_one)
+    c->theirs = present;
+  SSL_set_verify(c->ssl, SSL_VERIFY_PEER, verify_one);
+}
+
 /* 0 on failure, with an error in the queue; nothing has changed then. */
 int oi_set_host(oi_conn *c, const char *name, int is_address)
 {
