@@ -31,7 +31,6 @@ from .engine import (
     LOOK,
     LOW,
     PROCEED,
-    _abandon,
     _begin,
     _done,
     _give,
@@ -176,7 +175,7 @@ class Direct(Datagram):
             finally:
                 _done(conn, work, 0)
         except BaseException:
-            _abandon(conn, work)
+            _done(conn, work, 0)
             raise
         finally:
             _pool.append(space)
@@ -276,7 +275,7 @@ class Direct(Datagram):
                     found: bytes = self._rarely(done, space, READ, ffi.NULL, min(size, EVENT_SIZE), True)
                     return found
             except BaseException:
-                _abandon(self._conn, space[0])
+                _done(self._conn, space[0], 0)
                 raise
             finally:
                 _give(space)
@@ -318,7 +317,7 @@ class Direct(Datagram):
                     block = ffi.from_buffer(data)
                     return int(self._rarely(done, space, WRITE, block, len(data), False))
             except BaseException:
-                _abandon(self._conn, space[0])
+                _done(self._conn, space[0], 0)
                 raise
             finally:
                 _give(space)

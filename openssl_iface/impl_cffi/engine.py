@@ -52,7 +52,7 @@ _fast_read, _fast_feed, _fast_write, _fast_output = (
     lib.oi_fast_output,
 )
 _lock, _unlock = lib.oi_lock, lib.oi_unlock
-_begin, _done, _abandon = lib.oi_begin, lib.oi_done, lib.oi_abandon
+_begin, _done = lib.oi_begin, lib.oi_done
 LOOK: int = lib.OI_LOOK
 
 
@@ -270,7 +270,7 @@ class Engine(Bound, Failures):
         return data
 
     # The next four run for every event: short cuts first (``c/fast.c``), and no call of Python in them.
-    # A signal's handler may raise between any two steps, while the lock is held: hence _abandon.
+    # A signal's handler may raise between any two steps, while the lock is held: hence a second _done.
 
     def event_read(self) -> bytes:
         """As :meth:`IConnection.event_read` says."""
@@ -284,7 +284,7 @@ class Engine(Bound, Failures):
                 return space[2][:size]
             return self._received(size, space, _event_read)
         except BaseException:
-            _abandon(self._conn, space[0])
+            _done(self._conn, space[0], 0)
             raise
         finally:
             _give(space)
@@ -303,7 +303,7 @@ class Engine(Bound, Failures):
                 return space[2][:size]
             return self._received(size, space, _event_feed, block, len(block))
         except BaseException:
-            _abandon(self._conn, space[0])
+            _done(self._conn, space[0], 0)
             raise
         finally:
             _give(space)
@@ -340,7 +340,7 @@ class Engine(Bound, Failures):
             finally:
                 self._done(work)
         except BaseException:
-            _abandon(conn, work)
+            _done(conn, work, 0)
             raise
         finally:
             _pool.append(space)
@@ -368,7 +368,7 @@ class Engine(Bound, Failures):
                 finally:
                     self._done(space[0])
         except BaseException:
-            _abandon(self._conn, space[0])
+            _done(self._conn, space[0], 0)
             raise
         finally:
             _give(space)
@@ -462,7 +462,7 @@ class Engine(Bound, Failures):
             finally:
                 self._done(space[0])
         except BaseException:
-            _abandon(conn, space[0])
+            _done(conn, space[0], 0)
             raise
         finally:
             _give(space)

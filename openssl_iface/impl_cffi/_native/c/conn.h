@@ -168,7 +168,6 @@ void oi_lock(oi_conn *c);
 void oi_unlock(oi_conn *c);
 void oi_begin(oi_conn *c, oi_work *work);
 void oi_done(oi_conn *c, oi_work *work, int calm);
-void oi_abandon(oi_conn *c, oi_work *work);
 int64_t oi_fast_read(oi_conn *c, oi_work *work);
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);

@@ -21,8 +21,7 @@
 
 static int want(oi_work *work, int error)
 {
-  work->errors.count = 0;
-  work->sys_errno = 0;
+  oi_work_clear(work);
   work->ssl_error = error;
   return error;
 }

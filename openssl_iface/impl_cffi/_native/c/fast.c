@@ -8,7 +8,7 @@
  * nothing more to say than a size: no news, and nothing that Python keeps for the connection
  * (`calm`).  Else the result is negative, and *the lock is still held*, handed over: Python
  * goes on with it, at leisure, and lets go by oi_done().  A signal's handler may raise before
- * Python is as far as that; oi_abandon() is for whoever catches it.
+ * Python is as far as that: whoever catches it calls oi_done() again.
  *
  *     >= 0        all is done: so many bytes
  *     OI_LOOK     nothing is done: Python has something that comes first
@@ -109,7 +109,7 @@ void oi_begin(oi_conn *c, oi_work *work)
   hand_over(c, work);
 }
 
-/* The end of what Python does for an event. */
+/* The end of what Python does for an event, or of one that was left in its midst; nothing the second time. */
 void oi_done(oi_conn *c, oi_work *work, int calm)
 {
   if (!work->handed)
@@ -118,12 +118,6 @@ void oi_done(oi_conn *c, oi_work *work, int calm)
   work->handed = 0;
   c->calm = calm;
   unlock(c);
-}
-
-/* The same for an event that was left in its midst; nothing if oi_done() has been called. */
-void oi_abandon(oi_conn *c, oi_work *work)
-{
-  oi_done(c, work, 0);
 }
 
 /* ---- events ----------------------------------------------------------------- */

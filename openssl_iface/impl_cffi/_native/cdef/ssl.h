@@ -194,7 +194,6 @@ void oi_lock(oi_conn *);
 void oi_unlock(oi_conn *);
 void oi_begin(oi_conn *, oi_work *);
 void oi_done(oi_conn *, oi_work *, int);
-void oi_abandon(oi_conn *, oi_work *);
 int64_t oi_fast_read(oi_conn *, oi_work *);
 int64_t oi_fast_feed(oi_conn *, oi_work *, const char *, size_t);
 int64_t oi_fast_write(oi_conn *, oi_work *, const char *, size_t);
