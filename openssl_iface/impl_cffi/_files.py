@@ -24,8 +24,8 @@ def place(name: str, path: Path) -> str:
     return f"{name}: {shown(path)}"
 
 
-def read_file(name: str, path: Path) -> bytes:
-    """A whole file.
+def read_file(name: str, path: Path) -> tuple[bytes, str]:
+    """A whole file, and what its content is called in messages.
 
     :param name: of the argument.
     :raises Error: it cannot be read; names the argument and the system's reason.
@@ -34,7 +34,7 @@ def read_file(name: str, path: Path) -> bytes:
         raise TypeError(f"{name}: a path expected, not {type(path).__name__}")
     try:
         with open(path, "rb") as stream:
-            return stream.read()
+            return stream.read(), place(name, path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise Error.from_reasons(

@@ -16,7 +16,7 @@ from ..interfaces import IContext
 from ..values import FileType
 from . import _errors
 from ._encoding import INT_MAX, as_filetype, as_instance, as_instances, as_int, as_name
-from ._files import Path, loaded, place, read_file, shown
+from ._files import Path, loaded, read_file
 from ._native import ffi, lib
 from .pkey import PASSPHRASE_MAX, KeyWords, PKey, private_key_of
 from .settings import checked, names
@@ -183,7 +183,7 @@ class Context(Trusting):
 
     def use_certificate_file(self, path: Path, filetype: int = FileType.PEM) -> None:
         kind = as_filetype(filetype, "filetype")
-        data, where = read_file("path", path), place("path", path)
+        data, where = read_file("path", path)
         self._present(loaded(X509._load, kind, data, where), where)
 
     def _present(self, certificate: X509, argument: str) -> None:
@@ -194,7 +194,7 @@ class Context(Trusting):
         )
 
     def use_certificate_chain_file(self, path: Path) -> None:
-        data, where = read_file("path", path), place("path", path)
+        data, where = read_file("path", path)
         self._present_chain(loaded(certificates_of, data, where), where)
 
     def use_certificate_chain(self, certificates: Iterable[X509]) -> None:
@@ -266,7 +266,7 @@ class Context(Trusting):
 
     def use_privatekey_file(self, path: Path, filetype: int = FileType.PEM) -> None:
         kind = as_filetype(filetype, "filetype")
-        data, where = read_file("path", path), place("path", path)
+        data, where = read_file("path", path)
         passphrase: Callable[[int], Any] | None = None
         if self._password is not None:
             ask, userdata = self._password
@@ -295,8 +295,8 @@ class Context(Trusting):
     # -- key exchange, sessions --------------------------------------------------------
 
     def load_tmp_dh(self, dhfile: Path) -> None:
-        data = read_file("dhfile", dhfile)
-        message = f"dhfile: {shown(dhfile)} has no Diffie-Hellman parameters that can be used"
+        data, where = read_file("dhfile", dhfile)
+        message = f"{where} has no Diffie-Hellman parameters that can be used"
         self._set("dh", lambda context: checked(lib.oi_load_dh(context, data, len(data)), message))
 
     def set_session_id(self, name: bytes) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import CryptoError, Error
 from . import _errors, trust
 from ._encoding import INT_MAX, as_instance, as_instances, as_int
-from ._files import Path, loaded, place, read_file, shown
+from ._files import Path, loaded, read_file, shown
 from ._handles import share
 from ._native import ffi, lib
 from .crl import CRL
@@ -90,7 +90,7 @@ class Trusting(Settings):
         certificates: list[X509] = []
         lists: list[CRL] = []
         if cafile is not None:
-            content = read_file("cafile", cafile), place("cafile", cafile)
+            content = read_file("cafile", cafile)
             certificates = [X509._from_raw(one) for one in loaded(X509._codec.load_all, *content)]
             lists = [CRL._from_raw(one) for one in loaded(CRL._codec.load_all, *content)]
             if not certificates and not lists:
@@ -147,8 +147,7 @@ class Trusting(Settings):
     # -- the authorities that clients are asked for --------------------------------------
 
     def load_client_ca(self, pemfile: Path) -> None:
-        data = read_file("pemfile", pemfile)
-        certificates = loaded(certificates_of, data, place("pemfile", pemfile))
+        certificates = loaded(certificates_of, *read_file("pemfile", pemfile))
         Trusting.set_client_ca_list(self, [one.get_subject() for one in certificates])
 
     def set_client_ca_list(self, names: Iterable[X509Name]) -> None:
