@@ -72,8 +72,6 @@ class TLSConnection(TLSStream, tcp.Connection):
             # The hot path.  What the user raises here ends the connection, by the reactor.
             if data:
                 self.protocol.dataReceived(data)
-            elif self.producer is not None or self._losingWrite:
-                break  # what waited for the peer, such as new keys, may have left
             out = self._out
             if out:
                 if len(out) == 1 and self.producer is None:
@@ -92,7 +90,7 @@ class TLSConnection(TLSStream, tcp.Connection):
             if self._losingWrite or (
                 self.producer is not None and (self.producerPaused or not self.streamingProducer)
             ):
-                break  # what waited may have left with this event
+                break  # what waited for the peer, such as new keys, may have left
             turns -= 1
             if not full or not turns:
                 self._collecting = OPEN
