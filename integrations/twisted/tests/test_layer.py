@@ -198,8 +198,8 @@ def test_no_timeout_after_the_handshake() -> None:
     assert server.data == b"still here"
 
 
-def test_resuming_delivers_later() -> None:
-    """Much has come in one piece: the rest of it is delivered from the reactor, never from inside."""
+def paused_amid_much() -> tuple[Recorder, Pair]:
+    """A client that pauses at each delivery, and 300,000 bytes that have come for it in one piece."""
     server = Recorder()
     client = Recorder().on("data", lambda c: c.transport.pauseProducing())
     pair = Pair(server, client)
@@ -207,6 +207,12 @@ def test_resuming_delivers_later() -> None:
     server.transport.write(b"r" * 300_000)
     pair.clock.advance(0)
     pair.carry(0)
+    return client, pair
+
+
+def test_resuming_delivers_later() -> None:
+    """Much has come in one piece: the rest of it is delivered from the reactor, never from inside."""
+    client, pair = paused_amid_much()
     for count in range(1, 5):
         assert client.pieces == count
         client.transport.resumeProducing()
@@ -236,13 +242,7 @@ def test_the_end_is_not_told_while_paused() -> None:
 
 def test_lost_below_right_after_resuming() -> None:
     """What was held back until then is delivered before the end is told."""
-    server = Recorder()
-    client = Recorder().on("data", lambda c: c.transport.pauseProducing())
-    pair = Pair(server, client)
-    pair.settle()
-    server.transport.write(b"r" * 300_000)
-    pair.clock.advance(0)
-    pair.carry(0)
+    client, pair = paused_amid_much()
     assert client.pieces == 1
     client.on("data", lambda c: None)
     client.transport.resumeProducing()
