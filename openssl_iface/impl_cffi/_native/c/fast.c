@@ -20,17 +20,19 @@
 
 #include <pthread.h>
 
-/* How many forks lie between this process and the one that loaded us. */
-static unsigned forks;
-static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
 /* Its address tells threads apart. */
 static __thread char self;
+/* How many forks lie between this process and the one that loaded us, and the thread that made the last. */
+static unsigned forks;
+static void *forker;
+static pthread_mutex_t renewing = PTHREAD_MUTEX_INITIALIZER;
 
 static void in_child(void)
 {
   pthread_mutex_t fresh = PTHREAD_MUTEX_INITIALIZER;
 
   renewing = fresh;
+  forker = &self;
   forks++;
 }
 
@@ -52,14 +54,16 @@ void oi_lock_free(oi_conn *c)
     pthread_mutex_destroy(&c->mutex);
 }
 
-/* A thread of the parent had it, perhaps, which does not live in the child. */
+/* A thread of the parent had it, perhaps, which does not live in the child; its address may be another one's. */
 static void renew(oi_conn *c)
 {
   pthread_mutex_lock(&renewing);
   if (c->forks != forks) {
-    pthread_mutex_init(&c->mutex, NULL);
-    c->depth = 0;
-    __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) != forker) {
+      pthread_mutex_init(&c->mutex, NULL);
+      c->depth = 0;
+      __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
+    }
     __atomic_store_n(&c->forks, forks, __ATOMIC_RELEASE);
   }
   pthread_mutex_unlock(&renewing);
@@ -67,10 +71,10 @@ static void renew(oi_conn *c)
 
 static void lock(oi_conn *c)
 {
+  if (__atomic_load_n(&c->forks, __ATOMIC_ACQUIRE) != forks)
+    renew(c);
   /* Only the thread itself writes its own address there. */
   if (__atomic_load_n(&c->owner, __ATOMIC_RELAXED) != (void *)&self) {
-    if (__atomic_load_n(&c->forks, __ATOMIC_ACQUIRE) != forks)
-      renew(c);
     pthread_mutex_lock(&c->mutex);
     __atomic_store_n(&c->owner, (void *)&self, __ATOMIC_RELAXED);
   }
