@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import resource
@@ -310,12 +311,15 @@ class Wire(TransportCase):
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         hungry = socket.socket()
         dropped = []
+        fillers: list[int] = []
 
         def starve() -> None:
             gc.collect()  # what closes by itself later would leave room
-            lowest = os.dup(0)
-            os.close(lowest)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))
+            # The spare descriptor that Twisted lets go of to accept with must lie below the limit.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(limits[0], 1024), limits[1]))
+            with contextlib.suppress(OSError):
+                while True:
+                    fillers.append(os.dup(hungry.fileno()))
             accept = self.ports[-1].doRead
             self.ports[-1].doRead = lambda: (turns.append(1), accept())[1]
             hungry.setblocking(False)
@@ -324,6 +328,8 @@ class Wire(TransportCase):
 
         def feed() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            while fillers:
+                os.close(fillers.pop())
             try:
                 dropped.append(hungry.recv(1))
             except BlockingIOError:
