@@ -258,6 +258,16 @@ class Established(Case):
         self.assertIsInstance(server.reason.value, ConnectionLost)
 
     @inlineCallbacks
+    def test_what_is_written_last_is_lost_with_the_transport_below(self):
+        """Not yet sent when it is lost: the protocol hears of that, and nothing is raised."""
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.transport.abortConnection()
+        client.transport.write(b"too late")
+        yield gatherResults([server.lost, client.lost])
+        self.assertIsInstance(client.reason.value, ConnectionLost)
+
+    @inlineCallbacks
     def test_a_broken_record_ends_the_connection(self):
         server, client = Peer(), Peer()
         yield self.connect(server, client)

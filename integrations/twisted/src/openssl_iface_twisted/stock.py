@@ -103,7 +103,8 @@ class Lane:
 
     def _superseded(self) -> bool:
         """Whether somebody has come between us and the socket: ``startTLS`` over TLS does."""
-        return self._tcp.protocol is not self._above
+        below = self._tcp
+        return below.connected and below.protocol is not self._above  # a lost one has no protocol
 
     # -- what comes -----------------------------------------------------------------
 
