@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import struct
+from collections.abc import Callable
 from typing import Any
 
 from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix
-from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
 from openssl_iface_twisted import AbortedConnectionLost
@@ -73,6 +75,65 @@ class LastWords(TransportCase):
         self.words(client, lambda peer: (self.reset(peer), self.writable(client)))
         self.assertEqual(client.data, b"last words")
         self.assertIs(client.reason.type, AbortedConnectionLost)
+
+    def goodbye(self, client: Recorder, before: Callable[[Recorder], object]) -> None:
+        """The last words are a goodbye.  *before* it the client acts, and nothing of that has left."""
+
+        def gone(peer: StdlibPeer) -> None:
+            before(client)
+            peer.closeNotify()
+            peer.transport.doWrite()
+            self.reset(peer)
+            self.writable(client)
+
+        self.words(client, gone)
+        self.assertTrue(b"last words".startswith(client.data), client.data)
+
+    def test_a_goodbye_and_nothing_to_say(self) -> None:
+        """All was said, but for the answer to the goodbye, which nobody waits for."""
+        client = Recorder()
+        self.goodbye(client, lambda c: None)
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_a_goodbye_before_all_has_left(self) -> None:
+        """What the transport below still had is lost, whoever has said goodbye."""
+
+        def write(client: Recorder) -> None:
+            client.transport.write(bytes(30_000))
+
+        def finish(client: Recorder) -> None:
+            write(client)
+            client.transport.loseConnection()
+
+        for half_close, before in itertools.product((False, True), (write, finish)):
+            with self.subTest(half_close=half_close, before=before.__name__):
+                client = Recorder(half_close=half_close)
+                self.goodbye(client, before)
+                self.assertIs(client.reason.type, AbortedConnectionLost)
+                self.doCleanups()
+                self.reactor = self.buildReactor()
+
+    def test_a_goodbye_after_all_has_left(self) -> None:
+        """Both have said goodbye, and nothing is lost, though it was still to leave when we said ours."""
+
+        def finish(client: Recorder) -> None:
+            client.transport.write(bytes(30_000))
+            client.transport.loseConnection()
+
+        def vanish() -> None:
+            peer.transport.setTcpNoDelay(True)
+            peer.closeNotify()
+            peer.transport.doWrite()
+            self.reset(peer)
+            self.writable(client)
+
+        client = Recorder().on("handshake", finish)
+        peer = StdlibPeer(self.stdlib(server=True), server=True)
+        peer.on("closed", lambda _: self.reactor.callLater(0, vanish))
+        self.connect(self.listenPlain(Once(peer)), Once(client))
+        self.runUntilLost(client)
+        self.assertEqual(len(peer.data), 30_000)
+        self.assertIs(client.reason.type, ConnectionDone)
 
     def test_who_raises_is_told_so(self) -> None:
         def fail(client: Recorder) -> None:

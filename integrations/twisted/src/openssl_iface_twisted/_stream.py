@@ -89,7 +89,7 @@ class TLSStream(Writing):
     _closeTold = False  # the user knows that ours has left
     _endTold: Any = False  # the user knows that theirs has come
     _leaving: Any = False  # no handshake, no close_notify
-    _lossy = False  # something was still queued when we closed
+    _lossy = False  # something had not left when we closed
     _heldSize = 0
     _verdict: Failure | None = None
     _timer: Any = None
@@ -108,6 +108,10 @@ class TLSStream(Writing):
     def _kernelQueue(self) -> int:
         """Bytes that the engine has got rid of and the peer has not acknowledged, as far as is known."""
         return 0
+
+    def _waitsBelow(self) -> bool:
+        """Whether the transport below has something to send still of what was written, as far as is known."""
+        return False
 
     def _finishEdge(self, reason: Failure) -> None:
         """Close what is below, and tell the user (now or when it is closed)."""
@@ -337,7 +341,7 @@ class TLSStream(Writing):
             self._leave()
             return
         self._closing = True
-        self._lossy = engine.queued > 0
+        self._lossy = engine.queued > 0 or self._waitsBelow()
         engine.event_close()
         if engine.wants & WRITE:
             self._drain()

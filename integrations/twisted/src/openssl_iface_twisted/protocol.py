@@ -74,6 +74,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
     _lowerPaused = False
     _registered = False
     _lost = False
+    _written = False
     _ending: Failure | None = None
 
     def __init__(self, factory: Any, wrappedProtocol: Any, connectWrapped: bool = True) -> None:
@@ -139,7 +140,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             reason = self._whyLost(reason)
             self._seal()
         elif self._ending is not None:
-            reason = self._ending
+            reason = self._ending if self._ending is not DONE else self._whyEnded(reason)
         reason = self._reason(reason)
         self.connected = 0
         producer, self.producer = self.producer, None
@@ -177,9 +178,15 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             return failure
         if self._ending is not None:
             return self._ending
-        if engine.ended is Ending.CLEAN and not (self._lossy or engine.queued):
-            return DONE
+        if engine.ended is Ending.CLEAN:
+            return self._whyEnded(reason)
         return self._verdictOn(reason, TruncatedError(-1, "Unexpected EOF"))
+
+    def _whyEnded(self, reason: Failure) -> Failure:
+        """The same where both or the peer alone have said goodbye: did all leave that was before ours?"""
+        if self._engine.queued or ((self._lossy or not self._closing) and self._waitsBelow()):
+            return self._verdictOn(reason, TruncatedError(-1, "Unexpected EOF"))
+        return DONE
 
     def _verdictOn(self, reason: Failure, error: BaseException) -> Failure:
         """The better of two reasons: the one from below, or the engine's."""
@@ -233,6 +240,16 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         if IConnection.providedBy(handle):
             return int(handle.queued)
         return 0
+
+    def _send(self, data: bytes) -> None:
+        self._written = True
+        TLSStream._send(self, data)
+
+    def _waitsBelow(self) -> bool:
+        # Twisted's own transports keep it to themselves.  What TLS has to say by itself does not count.
+        below = self.transport
+        waits = getattr(below, "dataBuffer", b"") or getattr(below, "_tempDataBuffer", ())
+        return self._written and bool(waits)
 
     def _finishEdge(self, reason: Failure) -> None:
         self._ending = reason
