@@ -6,11 +6,12 @@ import itertools
 import os
 import socket
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from transport_matrix import Once, Recorder, TransportCase, matrix, pki
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.internet.protocol import Protocol
 
 from openssl_iface import errors
 from openssl_iface.testing.pki import PKI
@@ -32,7 +33,65 @@ def throwaway() -> PKI:
     return PKI("localhost")
 
 
+class Half(Protocol):
+    """One side of a box."""
+
+    other: Half
+    box: Box
+
+    def connectionMade(self) -> None:
+        self.box.joined(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.box.chunks += 1
+        if self.box.chunks == self.box.last:
+            self.box.reset()
+        else:
+            self.other.transport.write(data)
+
+
+class Box:
+    """Somebody on the way from a client to a server, who passes everything on, and resets both some time."""
+
+    def __init__(self, reactor: Any, port: int, last: int) -> None:
+        self.halves = Half(), Half()  # what faces the server, and the client
+        self.chunks = 0
+        self.last = last  # so many pieces are heard, and this one is not passed on
+        self._connect = partial(reactor.connectTCP, "127.0.0.1", port, Once(self.halves[0]))
+        self._over = False
+        for half, other in itertools.permutations(self.halves):
+            half.other, half.box = other, self
+
+    def joined(self, half: Half) -> None:
+        if half is self.halves[1]:
+            half.transport.pauseProducing()
+            self._connect()
+            return
+        half.other.transport.resumeProducing()
+        if self._over:
+            self.reset()
+
+    def hold(self, who: int) -> None:
+        """Pass nothing on from the server (0) or the client (1)."""
+        self.halves[who].transport.pauseProducing()
+
+    def reset(self) -> None:
+        self._over = True
+        if all(half.connected for half in self.halves):
+            for half in self.halves:
+                half.transport.abortConnection()
+
+
 class EveryEnd(TransportCase):
+    boxed: int | None = None  # whether there is a box, and after how many pieces it resets by itself
+    box: Box
+
+    def connect(self, port: int, *arguments: Any, **options: Any) -> None:
+        if self.boxed is not None:
+            self.box = Box(self.reactor, port, self.boxed)
+            port = self.listenPlain(Once(self.box.halves[1]))
+        super().connect(port, *arguments, **options)
+
     def again(self) -> None:
         """A fresh reactor, for a test that runs more than once."""
         self.doCleanups()
@@ -130,6 +189,92 @@ class EveryEnd(TransportCase):
 
     def cut(self, protocol: Recorder) -> None:
         self.below(protocol).socket.shutdown(socket.SHUT_WR)
+
+    # -- what somebody on the way does
+
+    def reset_by_another(self, *lost: Recorder) -> None:
+        """It was told as such, and what was received until then is right."""
+        for protocol in lost:
+            self.assertIs(protocol.reason.type, AbortedConnectionLost)
+            self.assertTrue(BLOB.startswith(protocol.data))
+        self.again()
+
+    def test_reset_within_the_handshake(self) -> None:
+        for self.boxed in range(1, 5):
+            with self.subTest(piece=self.boxed):
+                pair = Recorder(), Recorder()
+                self.runPair(*pair)
+                self.reset_by_another(*pair)
+
+    def test_reset(self) -> None:
+        """Both are told, whatever is on its way or queued."""
+        self.boxed = 0
+        for moment, who in itertools.product(("made", "handshake", "data", "later"), (0, 1)):
+            with self.subTest(moment=moment, who=who):
+                self.reset_by_another(*self.at(moment, lambda _: self.box.reset(), who))
+
+    def test_reset_while_nothing_moves(self) -> None:
+        """More is queued on both sides than the kernel takes."""
+        self.boxed = 0
+
+        def much(_: Recorder) -> None:
+            if all("handshake" in each.events for each in pair):
+                for who, each in enumerate(pair):
+                    self.box.hold(who)
+                    each.transport.write(BLOB * 16)
+                self.reactor.callLater(0.01, self.box.reset)
+
+        pair = Recorder().on("handshake", much), Recorder().on("handshake", much)
+        self.runPair(*pair)
+        self.reset_by_another(*pair)
+
+    def test_reset_behind_a_goodbye(self) -> None:
+        """Who has heard of no goodbye is told of the reset; who has, and has answered it, of a clean end."""
+        self.boxed = 0
+
+        def unheard(actor: Recorder) -> None:
+            self.box.hold(who)
+            actor.transport.loseConnection()
+            self.reactor.callLater(0.01, self.box.reset)
+
+        def answered(actor: Recorder) -> None:
+            self.box.hold(1 - who)
+            self.peers[actor].lost.addCallback(lambda peer: (self.box.reset(), peer)[1])
+            actor.transport.loseConnection()
+
+        for who in (0, 1):
+            with self.subTest(heard=False, who=who):
+                self.reset_by_another(*self.at("later", unheard, who))
+            with self.subTest(heard=True, who=who):
+                actor, peer = self.at("later", answered, who)
+                self.assertIs(peer.reason.type, ConnectionDone)
+                self.reset_by_another(actor)
+
+    def test_reset_of_half_a_connection(self) -> None:
+        """One has said goodbye and the other has more to say: neither is told of a clean end."""
+        self.boxed = 0
+        if self.version != ProtocolVersion.TLS1_3 or self.edge == "endpoint":
+            return  # there are no such halves before; Twisted's client endpoints hide who wants them
+        for who in (0, 1):
+            with self.subTest(who=who):
+                pair = Recorder(half_close=True), Recorder(half_close=True)
+                actor, peer = pair[who], pair[1 - who]
+
+                def speak(peer: Recorder) -> None:
+                    peer.transport.write(BLOB)
+                    self.box.reset()
+                    on(peer)
+
+                def on(peer: Recorder) -> None:
+                    # As with plain TCP, who has heard all and says nothing is told nothing.
+                    if peer.reason is None:
+                        peer.transport.write(b"x")
+                        self.reactor.callLater(0.01, on, peer)
+
+                actor.on("handshake", lambda actor: actor.transport.loseWriteConnection())
+                peer.on("readLost", speak)
+                self.runPair(*pair)
+                self.reset_by_another(*pair)
 
     def test_silent(self) -> None:
         """One stays and does nothing more, the other gives it up: that ends, and says why."""
