@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -455,3 +456,208 @@ def test_nothing_after_the_end() -> None:
 def test_factory_without_a_protocol() -> None:
     context = ServerContextFactory(pki() / "server-both.pem")
     assert TLSWrapperFactory(context, False, Once()).buildProtocol(None) is None
+
+
+class Counted:
+    """A producer that does something when it is asked, and counts how often it is."""
+
+    def __init__(self, act: Callable[[], object] = lambda: None) -> None:
+        self.act = act
+        self.asked = self.paused = self.stopped = 0
+
+    def resumeProducing(self) -> None:
+        self.asked += 1
+        self.act()
+
+    def pauseProducing(self) -> None:
+        self.paused += 1
+
+    def stopProducing(self) -> None:
+        self.stopped += 1
+
+
+def settled(*, half_close: bool = False, factories: Any = None) -> tuple[Recorder, Recorder, Pair]:
+    server, client = Recorder(half_close=half_close), Recorder(half_close=half_close)
+    pair = Pair(server, client, factories=factories)
+    pair.settle()
+    return server, client, pair
+
+
+def test_no_producer_is_asked_after_abortConnection() -> None:
+    """Neither by what was due before, nor from within."""
+    _, client, pair = settled()
+    producer = Counted()
+    client.transport.registerProducer(producer, False)
+    asked = producer.asked
+    client.transport.abortConnection()
+    pair.clock.advance(0)
+    assert producer.asked == asked
+
+    _, client, pair = settled()
+    producer = Counted(client.transport.abortConnection)
+    client.transport.registerProducer(producer, False)
+    pair.clock.advance(0)
+    assert producer.asked == 1
+
+
+def test_a_producer_that_makes_room_for_another() -> None:
+    """The next one is of another kind, and is not asked in its place."""
+    _, client, pair = settled()
+    push = Counted()
+
+    def give_way() -> None:
+        client.transport.unregisterProducer()
+        client.transport.registerProducer(push, True)
+
+    client.transport.registerProducer(Counted(give_way), False)
+    pair.clock.advance(0)
+    assert push.asked == 0
+
+
+def test_a_pull_producer_leaves_turns_to_others_within_an_event() -> None:
+    server, client, pair = settled()
+
+    def write() -> None:
+        server.transport.write(b"little")
+        if producer.asked == 1000:
+            server.transport.unregisterProducer()
+
+    producer = Counted(write)
+    server.on("data", lambda s: s.transport.registerProducer(producer, False))
+    client.transport.write(b"begin")
+    pair.carry(1)
+    assert 0 < producer.asked < 100
+    pair.settle()
+    assert client.data == b"little" * 1000
+
+
+def test_loseWriteConnection_waits_for_a_producer() -> None:
+    """And goes on as soon as that has written all, whatever else happens."""
+    server, client, pair = settled(half_close=True)
+    client.transport.registerProducer(Counted(), True)
+    client.transport.loseWriteConnection()
+    client.transport.write(b"still")
+    pair.settle()
+    assert (server.data, "readLost" in server.events) == (b"still", False)
+    client.transport.unregisterProducer()
+    pair.settle()
+    assert "readLost" in server.events
+    assert client.reason is None
+
+
+def test_loseConnection_after_loseWriteConnection_is_timed_as_well() -> None:
+    _, client, pair = settled(half_close=True)
+    client.transport.loseWriteConnection()
+    pair.settle()
+    client.transport.loseConnection()
+    pair.clock.advance(0)
+    pair.clock.advance(client.transport.closeTimeout + 1)
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.type is TimedOutConnectionLost
+
+
+def test_who_has_aborted_is_told_of_no_handshake() -> None:
+    """Though it may be complete with the very event in which a callback did so."""
+    factories = contexts()
+
+    def refuse(*_: Any) -> bool:
+        pair.tls[1].abortConnection()
+        return True
+
+    factories[1].getContext().set_verify(SSL.VERIFY_PEER, refuse)
+    client = Recorder()
+    server = Recorder().on("made", lambda s: None)
+    pair = Pair(server, client, factories=factories)
+    pair.settle()
+    pair.tls[1].connectionLost(Failure(ConnectionAborted()))
+    assert client.events == ["made", "lost"]
+    assert client.reason.type is ConnectionAborted
+
+
+def test_loseConnection_while_paused_hears_the_peers_goodbye_behind_much() -> None:
+    """What is decrypted already, and nobody wants, is no reason to stop there."""
+    server, client, pair = settled()
+    client.transport.pauseProducing()
+    server.transport.write(b"u" * 300_000)
+    server.transport.loseConnection()
+    pair.settle()
+    client.transport.loseConnection()
+    pair.settle()
+    assert pair.below[1].disconnecting
+    assert client.data == b""
+
+
+@pytest.mark.parametrize(("data", "ends"), [(b"", True), (b"held", False)])
+def test_resuming_from_within_a_producer(data: bytes, ends: bool) -> None:
+    """What a relay does whose other side has room again: what was held back comes, and the end as well."""
+    server, client, pair = settled()
+    producer = Counted(client.transport.resumeProducing)
+    client.transport.registerProducer(producer, True)
+    feeder = pair.below[1].producer
+    feeder.pauseProducing()
+    client.transport.write(b"w" * 500_000)
+    assert producer.paused == 1
+    client.transport.pauseProducing()
+    server.transport.write(data)
+    if ends:
+        server.transport.loseConnection()
+    pair.settle()
+    assert client.data == b""
+    feeder.resumeProducing()
+    assert producer.asked == 1
+    assert client.data == data
+    pair.settle()
+    assert pair.below[1].disconnecting is ends
+
+
+def test_what_is_held_meanwhile_keeps_its_order_and_is_forgotten_after() -> None:
+    server, client = Recorder(), Recorder()
+    pair = renegotiating(server, client)
+    sent = b""
+    for turn in range(3):
+        for number in range(20):
+            piece = b"%d " % number * 3000
+            sent += piece
+            server.transport.write(piece)
+            pair.clock.advance(0)
+            pair.carry(0)
+            assert pair.below[1].producerState == "producing"
+        pair.settle()
+        assert server.data == b"with new keys" * (turn + 1)
+        assert client.data != sent
+        client.transport.resumeProducing()
+        pair.settle()
+        assert client.data == sent
+        client.transport.pauseProducing()
+        client.transport.getHandle().renegotiate()
+        client.transport.write(b"with new keys")
+        client.transport.resumeHandshake()
+
+
+def test_nothing_leaves_after_abortConnection_in_a_producers_turn() -> None:
+    """Not even a goodbye, which would call it a clean end, though loseConnection came before."""
+    server, client, pair = settled()
+
+    def give_up() -> None:
+        client.transport.unregisterProducer()
+        client.transport.abortConnection()
+
+    producer = Counted()
+    client.transport.registerProducer(producer, False)
+    client.transport.loseConnection()
+    producer.act = give_up
+    server.transport.write(b"an event")
+    pair.carry(0)
+    assert pair.below[1].value() == b""
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.type is ConnectionAborted
+
+
+def test_paused_and_blocked_reads_nothing() -> None:
+    """A peer that takes nothing gets nothing read either, though a write waits to leave."""
+    _, client, pair = settled()
+    pair.below[1].producer.pauseProducing()
+    client.transport.write(b"v" * 500_000)
+    client.transport.pauseProducing()
+    pair.clock.advance(0)
+    assert pair.below[1].producerState == "paused"

@@ -156,8 +156,6 @@ class TLSStream(Writing):
     def _announce(self) -> None:
         self._announced = True
         self._stopTimer()
-        if self.disconnecting and self._closing:
-            self._startClosing()
         user = self._user()
         if IHandshakeListener.providedBy(user):
             user.handshakeCompleted()
@@ -196,7 +194,7 @@ class TLSStream(Writing):
         if data:
             held.append(data)
             self._heldSize += len(data)
-        while held and not self._over:
+        while held:
             if self.disconnecting:
                 held.clear()
                 self._heldSize = 0
@@ -216,7 +214,7 @@ class TLSStream(Writing):
             engine.ended is Ending.CLEAN  # any other end is an exception, which PROCEED brings
             and not self._endTold
             and not engine.wants & PROCEED
-            and (self.disconnecting or not (self._held or self._paused))
+            and (self.disconnecting or not self._paused)
         ):
             self._peerEnded()
         if self._out:
@@ -254,7 +252,7 @@ class TLSStream(Writing):
         reading = wants & READ != 0 or (wants & PROCEED != 0 and not self._announced)
         if self._leaving:
             return
-        flowing = self._announced and not (self._endTold or self.disconnecting or self._held)
+        flowing = self._announced and not (self._endTold or self.disconnecting)
         if self._paused and not self.disconnecting:
             flowing = False
             if self._announced and reading:

@@ -173,8 +173,6 @@ class Writing:
     def _endBatch(self) -> None:
         """The reactor begins its next iteration."""
         self._scheduled = False
-        if self._over:
-            return
         self._collecting = OPEN
         if self._out:
             self._guarded(self._flushOut)
@@ -183,7 +181,6 @@ class Writing:
         """The engine takes nothing any more.  This may be inside of anything, so the end comes later."""
         if not self._sealed:
             self._sealed = True
-            self._out.clear()
             self._later(self._engineFailed, error)
 
     # -- producers ---------------------------------------------------------------
@@ -207,8 +204,7 @@ class Writing:
     def unregisterProducer(self) -> None:
         """The producer has written all; a ``loseConnection`` that waited for it goes on."""
         self.producer = None
-        self.producerPaused = False
-        if (self.disconnecting or self._losingWrite) and not self._closing:
+        if self.disconnecting or self._losingWrite:
             self._closeSoon()
 
     def _produce(self) -> None:
