@@ -9,9 +9,8 @@ Locks.  ``_lock`` guards the SSL and is held for the length of one C call, none
 of which waits; it is reentrant, since callbacks ask things of their connection.  It is
 in C: the commonest events take it and let go of it themselves (``c/fast.c``).
 
-Workspaces are pooled in a deque, whose ``pop`` and ``append`` are atomic: code
+Workspaces are pooled in a list, whose ``pop`` and ``append`` are atomic: code
 that runs in the middle of an event (a callback, a signal handler) finds another.
-(A list of one would give its memory back and ask for it again with every event.)
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
 # Pieces below this size are joined before they are encrypted (bytes).
 JOIN_BELOW = 16384
 # Workspaces: the C structure, its block of plaintext, and that as something to cut bytes from.
-_pool: deque[tuple[Any, Any, Any]] = deque()
+_pool: list[tuple[Any, Any, Any]] = []
 # Looked up once: these run for every event.
 _take, _give = _pool.pop, _pool.append
 _event_read, _event_feed = lib.oi_event_read, lib.oi_event_feed
@@ -180,7 +179,6 @@ class Engine(Bound, Failures):
         if conn.callback_failed:
             self._failure = self._hooks.take_error() or Error("a callback failed")
             self._fatal = bool(conn.dead)
-            self._told = False
         elif self._failure is not None:
             pass
         elif conn.dead:
@@ -199,7 +197,6 @@ class Engine(Bound, Failures):
         if self._waiting:
             self._waiting.clear()
         self._waiting_size = 0
-        self._pending = self._closing
 
     def _raise(self) -> None:
         """Raise the failure: once, or again and again if the connection does not survive it."""
@@ -253,7 +250,7 @@ class Engine(Bound, Failures):
             waiting.popleft()
         self._waiting = ()
         self._pending = self._closing
-        if self._closing and not conn.close_sent and not self._fatal:
+        if self._closing and not conn.close_sent:
             code = lib.oi_event_close(conn, work)
             self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
             if code >= NEWS:
@@ -325,7 +322,7 @@ class Engine(Bound, Failures):
 
     def _done(self, work: Any) -> None:
         """Let go of the lock, and say whether the next event can take the short cut."""
-        _done(self._conn, work, not self._pending and self._failure is None and not self._fatal)
+        _done(self._conn, work, not self._pending and self._failure is None)
 
     def event_proceed(self) -> bytes:
         """As :meth:`IConnection.event_proceed` says."""

@@ -1,0 +1,168 @@
+"""What an event leaves to the next one: nothing of it is forgotten, and nothing is said twice."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from openssl_iface.errors import AbortedError, Error, TruncatedError
+from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi.connection import Connection
+from openssl_iface.values import EVENT_SIZE, Ending, ProtocolVersion, Want
+
+BIG = bytes(range(256)) * 4096  # 1 MiB
+
+
+def output(connection):
+    return b"".join(iter(connection.event_output, b""))
+
+
+def behind_a_full_event(tls, version):
+    """A client that has much, of which it has told a part."""
+    server, client = tls.pair(version)
+    server.event_write(BIG[:200_000])
+    received = client.event_feed(output(server))
+    assert len(received) == EVENT_SIZE
+    assert client.wants & Want.PROCEED
+    return server, client, received
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda one: (one.event_write(b"to leave"), one.event_flush()),
+        lambda one: (one.event_write(b"to leave"), one.event_output(10)),
+        lambda one: one.event_write(b"short"),
+        lambda one: one.event_write(BIG),
+        lambda one: (one.event_write(BIG), one.event_write(b"behind it")),
+        lambda one: one.event_close(),
+        lambda one: (one.event_write(BIG), one.event_close()),
+    ],
+    ids=["flush", "output", "write", "much", "blocked", "close", "close behind much"],
+)
+def test_what_is_still_to_be_read_is_not_forgotten(tls, version, call):
+    """Whatever is done in between."""
+    _, client, received = behind_a_full_event(tls, version)
+    call(client)
+    assert client.wants & Want.PROCEED
+    while client.wants & Want.PROCEED:
+        received += client.event_proceed()
+    assert received == BIG[:200_000]
+
+
+@pytest.mark.parametrize("call", ["feed", "nothing", "read", "proceed"])
+def test_a_failure_is_raised_by_whatever_comes_next(tls, version, call):
+    """Once, behind what came before it; what does not survive it says so again to who asks."""
+    server, client = tls.pair(version)
+    server.event_write(b"sound")
+    sound = server.event_output()
+    server.event_write(b"spoilt")
+    spoilt = bytearray(server.event_output())
+    spoilt[-1] ^= 1
+    client.event_write(BIG)
+    assert client.event_feed(sound + spoilt) == b"sound"
+    client.event_flush()
+    assert client.wants & Want.PROCEED
+    calls = {
+        "feed": lambda: client.event_feed(b"more"),
+        "nothing": lambda: client.event_feed(b""),
+        "read": client.event_read,
+        "proceed": client.event_proceed,
+    }
+    for _ in range(2):
+        with pytest.raises(Error):
+            calls[call]()
+        assert not client.wants & Want.PROCEED
+    assert client.ended is Ending.ABORTED
+
+
+def test_nothing_is_queued_behind_a_failure(tls):
+    """What can never leave is given back."""
+    client = Connection(tls.client_context())
+    client.set_connect_state()
+    client.event_write(b"waits for the handshake")
+    assert client.queued == 23
+    with pytest.raises(Error):
+        client.event_feed(b"no TLS at all")
+    output(client)
+    assert client.queued == 0
+
+
+def test_nothing_is_queued_once_detached(tls):
+    client = Connection(tls.client_context())
+    client.set_connect_state()
+    client.event_write(b"waits for the handshake")
+    client.event_detach()
+    assert client.queued == 0
+
+
+def test_truncation_is_not_told_again_for_another_failure(tls, version):
+    """What is written after it is another affair."""
+    server, client = tls.pair(version)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    theirs.shutdown(socket.SHUT_WR)
+    with pytest.raises(TruncatedError):
+        client.event_read()
+    client.event_write(b"fine")
+    assert server.event_feed(theirs.recv(1000)) == b"fine"
+    theirs.close()
+    client.event_write(b"lost")
+    assert client.wants & Want.PROCEED
+    with pytest.raises(AbortedError):
+        client.event_proceed()
+    client.event_detach()
+    ours.close()
+
+
+def test_without_a_side_nothing_begins(tls):
+    """That is said, and it is no harm: it may be chosen then."""
+    client = Connection(tls.client_context())
+    server = Connection(tls.server_context())
+    server.set_accept_state()
+    with pytest.raises(Error):
+        client.event_proceed()
+    client.set_connect_state()
+    tls.exchange(server, client, sound=True)
+    assert client.handshake_done
+
+
+@pytest.mark.parametrize("kind", [bytearray, lambda data: memoryview(bytearray(data))])
+def test_what_waits_is_not_changed_by_its_owner(tls, version, kind):
+    """A buffer may be used again as soon as it is written."""
+    server, client = tls.connections(*tls.contexts(version))
+    data = kind(BIG[:100_000])
+    client.event_write(data)
+    data[:] = bytes(len(data))
+    client.event_write(b"!")
+    at_server, _ = tls.exchange(server, client, sound=True)
+    assert at_server.data == BIG[:100_000] + b"!"
+
+
+@pytest.mark.parametrize("data", [b"", b"before it"])
+def test_closing_waits_for_a_renegotiation(tls, data):
+    """libssl can send no goodbye within one: it follows, with nobody asking again."""
+    server, client = tls.pair(ProtocolVersion.TLS1_2)
+    server.set_options(getattr(lib, "SSL_OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+    client.renegotiate()
+    client.event_write(data)
+    client.event_close()
+    assert not client.close_sent
+    at_server, _ = tls.exchange(server, client, sound=True)
+    assert at_server.data == data
+    assert client.close_sent
+    assert server.ended is Ending.CLEAN
+    assert client.total_renegotiations() == 1
+
+
+def test_closing_waits_for_what_does_not_leave(tls, version):
+    """Everything is encrypted and nobody takes it; the goodbye follows when they do."""
+    server, client = tls.pair(version)
+    client.event_write(bytes(30_000))
+    assert client.wants & Want.WRITE
+    client.event_close()
+    at_server, _ = tls.exchange(server, client, sound=True)
+    assert len(at_server.data) == 30_000
+    assert server.ended is Ending.CLEAN
+    assert client.close_sent
