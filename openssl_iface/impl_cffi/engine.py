@@ -9,8 +9,9 @@ Locks.  ``_lock`` guards the SSL and is held for the length of one C call, none
 of which waits; it is reentrant, since callbacks ask things of their connection.  It is
 in C: the commonest events take it and let go of it themselves (``c/fast.c``).
 
-Workspaces are pooled in a list, whose ``pop`` and ``append`` are atomic: code
+Workspaces are pooled in a deque, whose ``pop`` and ``append`` are atomic: code
 that runs in the middle of an event (a callback, a signal handler) finds another.
+(A list of one would give its memory back and ask for it again with every event.)
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
 # Pieces below this size are joined before they are encrypted (bytes).
 JOIN_BELOW = 16384
 # Workspaces: the C structure, its block of plaintext, and that as something to cut bytes from.
-_pool: list[tuple[Any, Any, Any]] = []
+_pool: deque[tuple[Any, Any, Any]] = deque()
 # Looked up once: these run for every event.
 _take, _give = _pool.pop, _pool.append
 _event_read, _event_feed = lib.oi_event_read, lib.oi_event_feed
