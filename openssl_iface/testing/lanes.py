@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import bisect
 import enum
+import math
 import os
 import random
 import sys
@@ -71,7 +72,10 @@ def choose_seed(seed: int | None = None) -> int:
     """
     if seed is None:
         given = os.environ.get(SEED_VARIABLE)
-        seed = int(given, 0) if given else random.SystemRandom().getrandbits(32)
+        try:
+            seed = int(given, 0) if given else random.SystemRandom().getrandbits(32)
+        except ValueError:
+            raise ValueError(f"{SEED_VARIABLE}: a whole number is needed, not {given!r}") from None
     say(f"chaos with {SEED_VARIABLE}={seed}")
     return seed
 
@@ -95,8 +99,8 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         """Let *seconds* (not negative) pass; wires that are waiting notice at once."""
-        if seconds < 0:
-            raise ValueError(f"seconds: time does not go back ({seconds})")
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds: time goes on, and does not go back ({seconds})")
         with self._lock:
             self._now += seconds
         for listener in tuple(self._listeners):
@@ -163,7 +167,7 @@ class Lane:
     ) -> None:
         self.name = name
         self.clock = clock or Clock()
-        self.capacity = capacity
+        self.capacity = None if capacity is None else _natural("capacity", capacity, least=1)
         self.offered = 0
         self.delivered = 0
         self.pieces = 0
@@ -243,8 +247,8 @@ class Lane:
 
     def delay(self, seconds: float) -> None:
         """Let what is pushed from now on arrive *seconds* of virtual time later (0: at once)."""
-        if seconds < 0:
-            raise ValueError(f"seconds: a delay is not negative ({seconds})")
+        if not 0 <= seconds < math.inf:
+            raise ValueError(f"seconds: a delay is not negative, and ends ({seconds})")
         with self.condition:
             self._delay = seconds
             self._changed()
@@ -256,7 +260,9 @@ class Lane:
         No byte is lost or changed.  The seed is part of every error message; if it is left out,
         :func:`choose_seed` chooses and prints it.
         """
-        seed = choose_seed() if seed is None else seed
+        seed = choose_seed() if seed is None else _natural("seed", seed)
+        if not 0 <= delay < math.inf:
+            raise ValueError(f"delay: it is not negative, and ends ({delay})")
         with self.condition:
             self._chaos, self._chaos_size = _Chaos(seed, self.name, delay), None
             self._changed()

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from .. import crypto
-from ..typing import CRL, X509, PKey, X509Extension
+from ..typing import CRL, X509, PKey, Revoked, X509Extension
 
 __all__ = ["CASES", "PKI", "Authority", "Files", "Identity", "KeyKind", "new_key", "raw_dns_names"]
 
@@ -161,7 +161,7 @@ class Authority:
         self.name = name
         self.parent = parent
         self.key = new_key(kind)
-        self._revoked: list[tuple[X509, str | None]] = []
+        self._revoked: list[Revoked] = []
         constraints = "CA:TRUE" if path_length is None else f"CA:TRUE,pathlen:{path_length}"
         self.certificate = _certificate(
             name,
@@ -242,9 +242,13 @@ class Authority:
 
         :param reason: such as ``"Key Compromise"`` (RFC 5280, section 5.3.1).
         """
-        self._revoked.append(
-            (certificate.certificate if isinstance(certificate, Identity) else certificate, reason)
-        )
+        if isinstance(certificate, Identity):
+            certificate = certificate.certificate
+        entry = crypto.Revoked()
+        entry.set_serial(f"{certificate.get_serial_number():x}")
+        entry.set_rev_date(datetime.now(UTC) - _DAY)
+        entry.set_reason(reason)
+        self._revoked.append(entry)
 
     def crl(self, *, last_update: datetime | None = None, next_update: datetime | None = None) -> CRL:
         """The list of what has been revoked by now (an ICRL), valid from yesterday for a month."""
@@ -252,11 +256,7 @@ class Authority:
         crl: CRL = crypto.CRL()
         crl.set_lastUpdate(last_update or now - _DAY)
         crl.set_nextUpdate(next_update or now + 30 * _DAY)
-        for certificate, reason in self._revoked:
-            entry = crypto.Revoked()
-            entry.set_serial(f"{certificate.get_serial_number():x}")
-            entry.set_rev_date(now - _DAY)
-            entry.set_reason(reason)
+        for entry in self._revoked:
             crl.add_revoked(entry)
         crl.sign(self.certificate, self.key)
         return crl
@@ -313,7 +313,8 @@ def _certificate(
 # The numbers of OpenSSL's verdicts (x509_vfy.h).
 _LOCAL_ISSUER, _SELF_SIGNED, _SELF_SIGNED_ROOT, _NO_ISSUER = 20, 18, 19, 21
 _NOT_YET, _EXPIRED, _REVOKED, _TOO_LONG, _PATH_LENGTH = 9, 10, 23, 22, 25
-_PURPOSE, _HOST, _ADDRESS = 26, 62, 64
+_PURPOSE = 26
+_NAME = frozenset({62, 64})  # a host's, or an address
 
 
 class PKI:
@@ -399,7 +400,7 @@ class PKI:
     @functools.cached_property
     def wrong_name(self) -> Identity:
         """For another host."""
-        return self.ca.issue("elsewhere.test", verdicts={_HOST})
+        return self.ca.issue("elsewhere.test", verdicts=_NAME)
 
     @functools.cached_property
     def no_san(self) -> Identity:
@@ -407,25 +408,25 @@ class PKI:
 
         ``openssl verify`` takes it, who follows RFC 6125 does not.
         """
-        return self.ca.issue(common_name=self.host, verdicts={_HOST})
+        return self.ca.issue(common_name=self.host, verdicts=_NAME)
 
     @functools.cached_property
     def nul_san(self) -> Identity:
         """Its dNSName is the host, a NUL, and the name of another host."""
         name = self.host.encode() + b"\0.elsewhere.test"
-        return self.ca.issue(common_name="elsewhere.test", alt_names=raw_dns_names(name), verdicts={_HOST})
+        return self.ca.issue(common_name="elsewhere.test", alt_names=raw_dns_names(name), verdicts=_NAME)
 
     @functools.cached_property
     def non_ascii_san(self) -> Identity:
         """Its dNSName is the host and bytes that an IA5String cannot have."""
         name = self.host.encode() + b"\xff\xfe"
-        return self.ca.issue(common_name=self.host, alt_names=raw_dns_names(name), verdicts={_HOST})
+        return self.ca.issue(common_name=self.host, alt_names=raw_dns_names(name), verdicts=_NAME)
 
     @functools.cached_property
     def broken_san(self) -> Identity:
         """Its subjectAltName is no valid DER: a name that is longer than what contains it."""
         return self.ca.issue(
-            common_name=self.host, alt_names="DER:30058240616263", verdicts={_LOCAL_ISSUER, _HOST}
+            common_name=self.host, alt_names="DER:30058240616263", verdicts={_LOCAL_ISSUER, *_NAME}
         )
 
     @functools.cached_property

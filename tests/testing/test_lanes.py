@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import threading
 
 import pytest
@@ -268,6 +269,9 @@ def test_a_wait_ends_when_another_thread_does_its_part():
         ("release", -1, ValueError),
         ("split", [-1], ValueError),
         ("delay", -1, ValueError),
+        ("delay", math.nan, ValueError),
+        ("delay", math.inf, ValueError),
+        ("chaos", "7", TypeError),
         ("truncate", "1", TypeError),
     ],
 )
@@ -278,10 +282,25 @@ def test_controls_refuse_what_makes_no_sense(control, argument, error):
     assert pieces(lane) == [b"abcdefgh", End.EOF]
 
 
+@pytest.mark.parametrize(("capacity", "error"), [(0, ValueError), (-1, ValueError), ("many", TypeError)])
+def test_a_wire_has_room_for_something(capacity, error):
+    with pytest.raises(error, match="capacity"):
+        MemoryWire(capacity=capacity)
+
+
+def test_a_seed_that_is_none_is_named(monkeypatch):
+    monkeypatch.setenv(lanes.SEED_VARIABLE, "abc")
+    with pytest.raises(ValueError, match=rf"{lanes.SEED_VARIABLE}: a whole number is needed, not 'abc'"):
+        MemoryWire().chaos()
+
+
 def test_time_does_not_go_back():
     clock = Clock()
     clock.advance(3)
     with pytest.raises(ValueError, match="back"):
         clock.advance(-1)
+    for never in (math.nan, math.inf):
+        with pytest.raises(ValueError, match="seconds"):
+            clock.advance(never)
     clock.advance_to(1)
     assert clock.now == 3

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -243,6 +244,40 @@ def test_peers_say_what_went_wrong(identity, files, tmp_path):
             there.wait(timeout=0.01)
         with pytest.raises(peers.UnsupportedError, match="half_close"):
             there.half_close()
+
+
+def test_settings_that_nobody_can_have(identity, files, tmp_path):
+    """They are refused before anything starts, by every make in the same words."""
+    missing = {**identity, "certificate": tmp_path / "missing.pem"}
+    junk = tmp_path / "junk.pem"
+    junk.write_text("nothing")
+    for name in SERVERS:
+        start = MAKES[name].server
+        with pytest.raises(ValueError, match=r"^tls: one of 'TLSv1.2', 'TLSv1.3', None is needed, not '1.3'"):
+            start(**identity, echo=True, tls="1.3")
+        with pytest.raises(ValueError, match=r"^client_auth: one of 'none', 'wanted', 'required' is needed"):
+            start(**identity, echo=True, client_auth="yes")
+        for setting in ("alpn", "arguments"):
+            with pytest.raises(TypeError, match=rf"^{setting}: a tuple of texts is needed, not 'h2'"):
+                start(**identity, echo=True, **{setting: "h2"})
+        with pytest.raises(peers.PeerError, match=rf"^{name}: .*certificate: there is no.*missing.pem"):
+            start(**missing, echo=True)
+        with pytest.raises(peers.PeerError, match=rf"^{name}: "):
+            start(certificate=junk, key=junk, echo=True)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_that_cannot_say_it_is_content(client, identity, files):
+    """Neither one that finds nobody, nor one that was given a name that no host can have."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        nobody = probe.getsockname()[1]
+    with MAKES[client].client(nobody, ca=files.ca, server_name="localhost") as here:
+        assert here.wait() != 0
+    with (
+        MAKES["stdlib"].server(**identity, echo=True) as there,
+        client_of(client, there, files, server_name=".localhost") as here,
+    ):
+        assert here.wait() != 0
 
 
 def test_makes_are_chosen_by_what_they_can():

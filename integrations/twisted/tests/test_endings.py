@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
 from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
@@ -34,6 +34,7 @@ class Endings(TransportCase):
         self.assertIs(server.reason.type, ConnectionDone)
         self.assertIs(client.reason.type, ConnectionDone)
 
+    @either
     def test_lose_from_everywhere(self) -> None:
         """loseConnection in each callback, twice, and writes after it: a clean end, and no byte more."""
         for event in ("handshake", "data"):
@@ -58,6 +59,7 @@ class Endings(TransportCase):
         self.doCleanups()
         self.reactor = self.buildReactor()
 
+    @either
     def test_nothing_is_delivered_after_loseConnection(self) -> None:
         """A peer that goes on writing is read, but not heard."""
         server = Recorder().on("handshake", lambda s: s.transport.write(BLOB * 4))
@@ -66,6 +68,7 @@ class Endings(TransportCase):
         self.assertEqual(client.pieces, 1)
         self.assertIs(client.reason.type, ConnectionDone)
 
+    @either
     def test_lose_while_paused(self) -> None:
         """Who has paused and gives up hears nothing more, and the end is clean all the same."""
 
@@ -80,6 +83,7 @@ class Endings(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    @either
     def test_clean_end_while_paused(self) -> None:
         """What came before the end is delivered before the end is told, when it is wanted."""
 
@@ -108,27 +112,25 @@ class Endings(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertTrue(server.reason.check(ConnectionLost), server.reason)
 
+    @either
     def test_peer_closes_first(self) -> None:
         """A close_notify of another make is answered, after what is queued."""
         server = Recorder()
-        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client = self.stranger()
         client.on("handshake", lambda c: c.closeNotify())
         client.on("closed", lambda c: c.transport.loseConnection())
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client)
         self.assertTrue(client.closed)
         self.assertIs(server.reason.type, ConnectionDone)
 
     # -- truncated
 
+    @either
     def test_truncated(self) -> None:
         """An end of the transport without close_notify is no clean end."""
         server = Recorder().on("data", lambda s: self.reactor.callLater(0, client.transport.loseConnection))
-        client = StdlibPeer(self.stdlib(server=False), server=False).on(
-            "handshake", lambda c: c.write(b"half")
-        )
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        client = self.stranger().on("handshake", lambda c: c.write(b"half"))
+        self.runWith(server, client)
         self.assertEqual(server.data, b"half")
         self.assertIs(server.reason.type, TruncatedConnectionLost)
         self.assertTrue(server.reason.check(ConnectionLost))
@@ -158,13 +160,13 @@ class Endings(TransportCase):
         self.assertEqual(client.data, b"last words")
         self.assertIs(client.reason.type, AbortedConnectionLost)
 
+    @either
     def test_truncated_while_closing(self) -> None:
         """A peer that closes its transport instead of answering our close_notify."""
         server = Recorder().on("handshake", lose)
-        client = StdlibPeer(self.stdlib(server=False), server=False).on("closed", lose)
+        client = self.stranger().on("closed", lose)
         client.closeNotify = None
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client)
         self.assertTrue(client.closed)
         self.assertIs(server.reason.type, TruncatedConnectionLost)
 
@@ -177,6 +179,7 @@ class Endings(TransportCase):
 
     # -- aborted
 
+    @either
     def test_abort(self) -> None:
         """abortConnection drops all; the reasons say who it was."""
         server = Recorder().on(
@@ -190,6 +193,7 @@ class Endings(TransportCase):
         self.assertTrue(client.reason.check(ConnectionLost))
         self.assertEqual(len(server.data), 1)
 
+    @either
     def test_abort_from_everywhere(self) -> None:
         for event in ("made", "handshake"):
             with self.subTest(event=event):
@@ -199,6 +203,7 @@ class Endings(TransportCase):
                 self.assertTrue(server.reason.check(ConnectionLost), server.reason)
                 self.again()
 
+    @either
     def test_reset_while_writing(self) -> None:
         """A reset met by a write ends the connection, and stops the producer."""
 
@@ -215,12 +220,12 @@ class Endings(TransportCase):
 
         producer = Producer()
         server = Recorder().on("handshake", lambda s: s.transport.registerProducer(producer, False))
-        client = StdlibPeer(self.stdlib(server=False), server=False).on("data", abort)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        client = self.stranger().on("data", abort)
+        self.runWith(server, client)
         self.assertIs(server.reason.type, AbortedConnectionLost)
         self.assertEqual(producer.stopped, 1)
 
+    @either
     def test_reset_while_paused(self) -> None:
         """A connection that is neither read nor written ends when it is written, or read again."""
 
@@ -236,6 +241,7 @@ class Endings(TransportCase):
         self.runPair(server, client)
         self.assertIs(server.reason.type, AbortedConnectionLost)
 
+    @either
     def test_failVerification(self) -> None:
         """What Twisted's connection creators call when they refuse a peer."""
         client = Recorder().on(
@@ -247,24 +253,23 @@ class Endings(TransportCase):
 
     # -- timed out
 
+    @either
     def test_silent_handshake(self) -> None:
         """A peer that says nothing is dropped."""
         server = Recorder()
         client = Recorder()
-        port = self.listen(Once(server), handshakeTimeout=0.1)
-        self.reactor.connectTCP("127.0.0.1", port, Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client, handshakeTimeout=0.1)
         self.assertIs(server.reason.type, TimedOutConnectionLost)
         self.assertTrue(server.reason.check(ConnectionLost))
         self.assertIs(server.reason.value.ending, Ending.TIMED_OUT)
         self.assertIn("handshake", server.reason.getErrorMessage())
 
+    @either
     def test_unanswered_close(self) -> None:
         """A peer that never answers close_notify."""
         server = Recorder().on("handshake", lambda s: (s.transport.write(b"bye"), lose(s)))
-        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", self._hush)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server), closeTimeout=0.1), Once(client))
-        self.runUntilLost(server, client)
+        client = self.stranger().on("handshake", self._hush)
+        self.runWith(server, client, closeTimeout=0.1)
         self.assertIs(server.reason.type, TimedOutConnectionLost)
         self.assertIn("close_notify", server.reason.getErrorMessage())
 
@@ -272,19 +277,20 @@ class Endings(TransportCase):
     def _hush(client: StdlibPeer) -> None:
         client.silent = True
 
+    @either
     def test_peer_that_does_not_read(self) -> None:
         """What cannot leave does not hold the connection for ever."""
         server = Recorder().on("handshake", lambda s: (s.transport.write(BLOB * 16), lose(s)))
-        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client = self.stranger()
         client.on("handshake", lambda c: c.transport.pauseProducing())
         server.lost.addCallback(lambda s: client.transport.abortConnection() or s)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server), closeTimeout=0.2), Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client, closeTimeout=0.2)
         self.assertIs(server.reason.type, TimedOutConnectionLost)
         self.assertIn("did not take", server.reason.getErrorMessage())
 
     # -- half-close
 
+    @either
     def test_half_close(self) -> None:
         """TLS 1.3: one side is done, the other goes on.  TLS 1.2: the other side has to end as well."""
 
@@ -309,6 +315,7 @@ class Endings(TransportCase):
         else:
             self.assertEqual(server.events, ["made", "handshake", "data", "lost"])
 
+    @either
     def test_half_close_after_much(self) -> None:
         """writeConnectionLost comes when all has left, and writes after loseWriteConnection are ignored."""
         client = Recorder(half_close=True).on(
@@ -325,6 +332,7 @@ class Endings(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    @either
     def test_fin_after_close_notify_does_not_spin(self) -> None:
         """While we go on writing after the peer's close_notify and FIN, reading costs nothing."""
         if self.edge != "socket" or self.version != ProtocolVersion.TLS1_3:
@@ -339,11 +347,10 @@ class Endings(TransportCase):
             self.reactor.callLater(0.2, transport.loseConnection)
 
         server = Recorder(half_close=True).on("readLost", readLost)
-        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client = self.stranger()
         client.on("handshake", lambda c: (c.closeNotify(), c.transport.loseWriteConnection()))
         client.on("closed", lose)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client)
         self.assertLess(len(reads), 5)
 
     # -- failed
@@ -352,8 +359,7 @@ class Endings(TransportCase):
         """Something that is not TLS: the error is OpenSSL's."""
         server = Recorder()
         client = Recorder().on("made", lambda c: c.transport.write(b"GET / HTTP/1.0\r\n\r\n"))
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client)
         self.assertTrue(server.reason.check(errors.Error), server.reason)
         self.assertFalse(server.reason.check(ConnectionLost, ConnectionDone))
         self.assertIn("http", str(server.reason.value).lower())
@@ -395,6 +401,7 @@ class Endings(TransportCase):
         self.assertTrue(client.reason.check(errors.Error), client.reason)
         self.assertEqual(client.reason.value.alert, 120)  # no_application_protocol
 
+    @either
     def test_raising_protocol(self) -> None:
         """What the protocol raises is logged, and ends this connection alone."""
         for event in ("handshake", "data"):
@@ -411,6 +418,7 @@ class Endings(TransportCase):
                 self.assertTrue(client.reason.check(ConnectionLost), client.reason)
                 self.again()
 
+    @either
     def test_raising_protocol_after_resume(self) -> None:
         """The same where the reactor is not there to catch it."""
 
@@ -458,3 +466,4 @@ class Endings(TransportCase):
 
 
 matrix(Endings, globals())
+matrix(Endings, globals(), ("endpoint", "starttls"), ("epoll",))

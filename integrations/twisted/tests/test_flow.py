@@ -6,7 +6,7 @@ import hashlib
 import os
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
@@ -81,6 +81,7 @@ class Flow(TransportCase):
         self.assertIs(server.reason.type, ConnectionDone)
         self.assertIs(client.reason.type, ConnectionDone)
 
+    @either
     def test_without_alpn(self) -> None:
         """No ALPN: ``negotiatedProtocol`` is None, as INegotiated says."""
         seen = []
@@ -90,6 +91,7 @@ class Flow(TransportCase):
         self.runPair(Recorder(), client)
         self.assertEqual(seen, [None])
 
+    @either
     def test_big_both_ways(self) -> None:
         """Sixteen MiB at once in each direction, then both close: all of it arrives."""
         blob = BLOB * 16
@@ -107,6 +109,7 @@ class Flow(TransportCase):
         self.assertEqual(len(client.data), len(blob))
         self.assertEqual(hashlib.sha256(client.data).digest(), hashlib.sha256(blob).digest())
 
+    @either
     def test_whole_flight_is_flushed(self) -> None:
         """What was written before loseConnection arrives, however much it is; both ends are clean."""
         server = Recorder().on(
@@ -118,6 +121,7 @@ class Flow(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    @either
     def test_written_before_the_handshake(self) -> None:
         """connectionMade may write and lose the connection: the handshake is completed for it."""
         for_server = b"first" + BLOB[:100000]
@@ -130,6 +134,7 @@ class Flow(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    @either
     def test_order_of_writes(self) -> None:
         """Small, large and empty writes, from events, delayed calls and sequences, arrive in their order."""
         pieces: list[bytes] = []
@@ -155,6 +160,7 @@ class Flow(TransportCase):
         self.runPair(server, client)
         self.assertEqual(server.data, b"".join(pieces))
 
+    @either
     def test_a_hundred_thousand_bytes(self) -> None:
         """One at a time, outside any event: they arrive in order, and in few records."""
         count = 100_000
@@ -216,6 +222,7 @@ class Flow(TransportCase):
         self.assertEqual(server.data, b"0011223344")
         self.assertEqual(queued, [0] * 5)
 
+    @either
     def test_only_bytes_are_written(self) -> None:
         """Text is a TypeError; other buffers are taken as they are now."""
         errors = []
@@ -238,6 +245,7 @@ class Flow(TransportCase):
         self.assertEqual(server.data, b"bufferview")
         self.assertEqual(len(errors), 4)
 
+    @either
     def test_pause_inside_dataReceived(self) -> None:
         """After pauseProducing nothing is delivered, whatever is decrypted; the peer's TCP window closes."""
         states = []
@@ -274,6 +282,7 @@ class Flow(TransportCase):
         self.assertEqual(states, [True, True, True])
         self.assertEqual(client.data, BLOB * 16)
 
+    @either
     def test_pause_and_resume_every_time(self) -> None:
         """A reader that takes one piece at a time gets all, never from inside of resumeProducing."""
         inside = []
@@ -322,6 +331,7 @@ class Flow(TransportCase):
         self.runPair(server, client)
         self.assertEqual(server.data, b"early")
 
+    @either
     def test_protocol_switched_in_dataReceived(self) -> None:
         """The next data goes to the protocol that the transport has then."""
         second = Recorder()
@@ -339,20 +349,20 @@ class Flow(TransportCase):
         server = Recorder().on("data", switch)
         client = Recorder().on("handshake", lambda c: c.transport.write(b"one"))
         client.on("data", lambda c: c.transport.write(b"two"))
-        self.connect(self.listen(Once(server)), Once(client))
+        listening, connecting = (client, server) if self.reversed else (server, client)
+        self.connect(self.listen(Once(listening)), Once(connecting))
         self.runUntilLost(second, client)
         self.assertEqual((bytes(server.data), bytes(second.data)), (b"one", b"two"))
 
-    def test_stdlib_client(self) -> None:
-        """A client of another make gets its echo, and a clean end."""
+    @either
+    def test_stranger(self) -> None:
+        """A peer of another make gets its echo, and a clean end."""
         server = Recorder().on("data", lambda s: s.transport.write(bytes(s.data)))
-        client = StdlibPeer(self.stdlib(server=False), server=False)
+        client = self.stranger()
         client.on("handshake", lambda c: c.write(b"echo"))
         client.on("data", lambda c: c.closeNotify())
         client.on("closed", lambda c: c.transport.loseConnection())
-        port = self.listen(Once(server))
-        self.reactor.connectTCP("127.0.0.1", port, Once(client))
-        self.runUntilLost(server, client)
+        self.runWith(server, client)
         self.assertEqual(client.data, b"echo")
         self.assertIs(server.reason.type, ConnectionDone)
 

@@ -147,4 +147,5 @@ class Masses(TransportCase):
 
 
 matrix(Storms, globals())
+matrix(Storms, globals(), ("endpoint", "starttls"), ("epoll",))
 matrix(Masses, globals(), reactors=("epoll",))

@@ -6,7 +6,7 @@ import io
 import os
 from typing import Any
 
-from transport_matrix import Once, Recorder, TransportCase, matrix
+from transport_matrix import Once, Recorder, TransportCase, either, matrix
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.protocols.basic import FileSender
@@ -82,6 +82,7 @@ class Producers(TransportCase):
         client.transport.pauseProducing()
         self.reactor.callLater(0, client.transport.resumeProducing)
 
+    @either
     def test_push(self) -> None:
         """A push producer is paused when much waits to leave, and resumed when little does."""
         producers = []
@@ -99,6 +100,7 @@ class Producers(TransportCase):
         self.assertFalse(producers[0].stopped)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    @either
     def test_pull(self) -> None:
         """A pull producer is asked until it is through; loseConnection waits for it."""
         producers = []
@@ -143,14 +145,17 @@ class Producers(TransportCase):
         self.runPair(server, client)
         self.assertEqual(client.data, whole)
 
+    @either
     def test_pull_of_small_pieces(self) -> None:
         """More than one turn's, begun within an event."""
         self.pullSmall(39)
 
+    @either
     def test_pull_that_ends_with_a_turn(self) -> None:
         """Nothing is written after it."""
         self.pullSmall(32)
 
+    @either
     def test_cancelling_what_is_delayed_silences_nobody(self) -> None:
         """Some programs cancel all delayed calls of a reactor, as test runners do between two tests."""
 
@@ -175,6 +180,7 @@ class Producers(TransportCase):
         self.runPair(server, client)
         self.assertEqual(server.data, b"1234")
 
+    @either
     def test_pull_leaves_turns_to_others(self) -> None:
         """However much is taken, a pull producer is asked a few times in each iteration of the reactor."""
         pulls = []
@@ -199,6 +205,7 @@ class Producers(TransportCase):
         self.assertEqual(client.data, CHUNK * 500)
         self.assertLess(max(pulls), 50)
 
+    @either
     def test_file_sender(self) -> None:
         """Twisted's own."""
 
@@ -242,6 +249,7 @@ class Producers(TransportCase):
         self.assertEqual(sink.data, CHUNK * 1000)
         self.assertIs(sink.reason.type, ConnectionDone)
 
+    @either
     def test_second_producer(self) -> None:
         """Two at a time are refused; one after the other is fine; too late, it is stopped at once."""
         seen = []
@@ -268,6 +276,7 @@ class Producers(TransportCase):
         self.assertEqual(len(seen), 2)
         self.assertIs(seen[1], True)
 
+    @either
     def test_stopped(self) -> None:
         """A producer learns that the connection is lost."""
         producers = []

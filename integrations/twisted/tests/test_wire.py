@@ -10,7 +10,7 @@ import socket
 import weakref
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
@@ -110,6 +110,7 @@ class Wire(TransportCase):
                 self.doCleanups()
                 self.reactor = self.buildReactor()
 
+    @either
     def test_cut_in_a_record(self) -> None:
         """Half a record is not delivered, and the end is not a clean one."""
         server = Recorder()
@@ -119,12 +120,12 @@ class Wire(TransportCase):
             client.transport.write(client._outgoing.read()[:500])
             client.transport.loseConnection()
 
-        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", half)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        client = self.stranger().on("handshake", half)
+        self.runWith(server, client)
         self.assertEqual(server.data, b"")
         self.assertIs(server.reason.type, TruncatedConnectionLost)
 
+    @either
     def test_corrupted(self) -> None:
         """A record that was changed on its way: the alert goes out, the error comes up."""
         server = Recorder()
@@ -135,9 +136,8 @@ class Wire(TransportCase):
             record[600] ^= 1
             client.transport.write(bytes(record))
 
-        client = StdlibPeer(self.stdlib(server=False), server=False).on("handshake", spoil)
-        self.reactor.connectTCP("127.0.0.1", self.listen(Once(server)), Once(client))
-        self.runUntilLost(server, client)
+        client = self.stranger().on("handshake", spoil)
+        self.runWith(server, client)
         self.assertEqual(server.data, b"")
         self.assertTrue(server.reason.check(errors.Error), server.reason)
         self.assertFalse(server.reason.check(ConnectionLost), server.reason)
@@ -350,6 +350,7 @@ class Wire(TransportCase):
         self.assertEqual(served.data, b"x")
         self.assertIs(client.reason.type, ConnectionDone)
 
+    @either
     def test_nothing_is_left(self) -> None:
         """Transports and engines are gone when the connections are."""
         alive: list[Any] = []
@@ -429,3 +430,4 @@ class Wire(TransportCase):
 
 
 matrix(Wire, globals())
+matrix(Wire, globals(), ("endpoint", "starttls"), ("epoll",))

@@ -3,13 +3,18 @@
 The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered, endpoint, starttls}:
 :func:`matrix` makes a test case for each from one class.  *layered* is ``TLSProtocol`` over Twisted's own
 TCP transports, *endpoint* what the endpoints make, *starttls* TLS that begins on a plain connection as soon
-as that is made.  What is about transports runs on the first two; the others are made of these.
+as that is made.  What is about transports runs on the first two with every reactor; the others are made of
+these, so that one reactor shows what differs at their edges.
+
+What is about one of two ends is written for one of them, and is marked by :func:`either`; :func:`matrix`
+makes a second set of cells for it, whose names end with ``reversed``, where the other end listens.
 """
 
 from __future__ import annotations
 
 import asyncio
 import atexit
+import itertools
 import shutil
 import ssl
 import tempfile
@@ -132,17 +137,21 @@ class Starting(ClientFactory):
 
     noisy = False
 
-    def __init__(self, factory: Any, context: Any, client: bool) -> None:
+    def __init__(self, factory: Any, context: Any, client: bool, options: Any) -> None:
         self._factory = factory
         self._context = context
         self._client = client
+        self._options = options
+        self.clientConnectionFailed = factory.clientConnectionFailed
 
     def buildProtocol(self, addr: Any) -> Any:
         protocol = self._factory.buildProtocol(addr)
+        if protocol is None:
+            return None
         told = protocol.makeConnection
 
         def makeConnection(transport: Any) -> None:
-            startTLS(transport, self._context, client=self._client)
+            startTLS(transport, self._context, client=self._client, **self._options)
             told(transport)
 
         protocol.makeConnection = makeConnection
@@ -244,6 +253,8 @@ class TransportCase(ReactorBuilder):
 
     version: ProtocolVersion
     edge: str
+    #: whether the first protocol of a pair is the one that connects
+    reversed = False
     #: how long a test may take; only a defect makes one take it
     deadline = 30
 
@@ -296,7 +307,7 @@ class TransportCase(ReactorBuilder):
             endpoint.listen(factory).addCallback(made.append)
             port = made[0]
         elif self.edge == "starttls":
-            starting = Starting(factory, context, False)
+            starting = Starting(factory, context, False, options)
             port = self.reactor.listenTCP(0, starting, backlog, "127.0.0.1")
         else:
             wrapper = TLSWrapperFactory(context, False, factory)
@@ -310,9 +321,10 @@ class TransportCase(ReactorBuilder):
         if self.edge == "socket":
             connectSSL(self.reactor, "127.0.0.1", port, factory, context, **options)
         elif self.edge == "endpoint":
-            TLSClientEndpoint(self.reactor, "127.0.0.1", port, context, **options).connect(factory)
+            endpoint = TLSClientEndpoint(self.reactor, "127.0.0.1", port, context, **options)
+            endpoint.connect(factory).addErrback(lambda reason: factory.clientConnectionFailed(None, reason))
         elif self.edge == "starttls":
-            self.reactor.connectTCP("127.0.0.1", port, Starting(factory, context, True))
+            self.reactor.connectTCP("127.0.0.1", port, Starting(factory, context, True, options))
         else:
             wrapper = TLSWrapperFactory(context, True, factory)
             self._apply(wrapper, options)
@@ -348,8 +360,27 @@ class TransportCase(ReactorBuilder):
                 print(type(protocol).__name__, protocol.events, len(protocol.data), protocol.reason)
             raise
 
+    def stranger(self, **options: Any) -> StdlibPeer:
+        """The other end for :meth:`meet`."""
+        return StdlibPeer(self.stdlib(server=self.reversed), server=self.reversed, **options)
+
+    def meet(self, ours: Recorder, stranger: Recorder, **options: Any) -> None:
+        """Connect *ours*, which listens, with a stranger on plain TCP; what is *reversed* has it connect."""
+        if self.reversed:
+            self.connect(self.listenPlain(Once(stranger)), Once(ours), **options)
+        else:
+            self.reactor.connectTCP("127.0.0.1", self.listen(Once(ours), **options), Once(stranger))
+
+    def runWith(self, ours: Recorder, stranger: Recorder, **options: Any) -> None:
+        """The same, and run until both have lost the connection."""
+        self.meet(ours, stranger, **options)
+        self.runUntilLost(ours, stranger)
+
     def runPair(self, server: Recorder, client: Recorder, **options: Any) -> None:
         """Connect the two through TLS, and run until both have lost the connection."""
+        if self.reversed:
+            assert not options, "what is given to one role is not for either"
+            server, client = client, server
         port = self.listen(
             Once(server), options.pop("serverContext", None), **options.pop("serverOptions", {})
         )
@@ -360,6 +391,12 @@ class TransportCase(ReactorBuilder):
         self.runUntilLost(server, client)
 
 
+def either(test: Any) -> Any:
+    """Mark a test as being about one end of a pair, whichever that is."""
+    test.either = True
+    return test
+
+
 def matrix(
     base: type[TransportCase],
     into: dict[str, Any],
@@ -367,18 +404,20 @@ def matrix(
     reactors: tuple[str, ...] = tuple(REACTORS),
 ) -> None:
     """Put a test case for each cell of the matrix *into* a module's names."""
-    for reactor in reactors:
+    tests = [name for name in dir(base) if name.startswith("test_")]
+    one_sided = {name: None for name in tests if not hasattr(getattr(base, name), "either")}
+    roles = (False, True) if len(one_sided) < len(tests) else (False,)
+    for reactor, (version, number), edge, backwards in itertools.product(
+        reactors, VERSIONS.items(), edges, roles
+    ):
+        name = f"{base.__name__}_{reactor}_{version.replace('.', '')}_{edge}{'_reversed' * backwards}"
         factory = REACTORS[reactor]
-        for version, number in VERSIONS.items():
-            for edge in edges:
-                name = f"{base.__name__}_{reactor}_{version.replace('.', '')}_{edge}"
-
-                class Cell(base, SynchronousTestCase):  # type: ignore[valid-type,misc]
-                    pass
-
-                Cell.reactorFactory = namedAny(factory) if isinstance(factory, str) else factory
-                Cell.version = number
-                Cell.edge = edge
-                Cell.__name__ = Cell.__qualname__ = name
-                Cell.__module__ = base.__module__
-                into[name] = Cell
+        cell = {
+            "reactorFactory": namedAny(factory) if isinstance(factory, str) else staticmethod(factory),
+            "version": number,
+            "edge": edge,
+            "reversed": backwards,
+            "__module__": base.__module__,
+            **(one_sided if backwards else {}),
+        }
+        into[name] = type(name, (base, SynchronousTestCase), cell)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
+from ...errors import OpenSSLError
 from ..lanes import DEADLINE
 
 __all__ = ["ClientAuth", "Make", "Peer", "PeerError", "Settings", "UnsupportedError"]
 
 ClientAuth = Literal["none", "wanted", "required"]
+TLS = Literal["TLSv1.2", "TLSv1.3"]
 
 
 class PeerError(AssertionError):
@@ -35,7 +38,7 @@ class Settings:
     #: a PEM file with the authorities to trust
     ca: Path | str | None = None
     #: the only protocol to speak: ``"TLSv1.2"`` or ``"TLSv1.3"``; all that the make speaks if left out
-    tls: Literal["TLSv1.2", "TLSv1.3"] | None = None
+    tls: TLS | None = None
     #: OpenSSL's cipher list, for TLS 1.2
     ciphers: str | None = None
     #: application protocols, best first (RFC 7301)
@@ -57,6 +60,21 @@ class Settings:
     commands: bool = False
     #: further arguments for the program
     arguments: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value, words in (
+            ("tls", self.tls, (*get_args(TLS), None)),
+            ("client_auth", self.client_auth, get_args(ClientAuth)),
+        ):
+            if value not in words:
+                raise ValueError(f"{name}: one of {', '.join(map(repr, words))} is needed, not {value!r}")
+        several: dict[str, Any] = {"alpn": self.alpn, "arguments": self.arguments}
+        for name, texts in several.items():
+            if isinstance(texts, (str, bytes)) or not all(isinstance(text, str) for text in texts):
+                raise TypeError(f"{name}: a tuple of texts is needed, not {texts!r}")
+        for name, path in (("certificate", self.certificate), ("key", self.key), ("ca", self.ca)):
+            if path is not None and not Path(path).is_file():
+                raise FileNotFoundError(errno.ENOENT, f"{name}: there is no such file", str(path))
 
 
 class Inbox:
@@ -251,7 +269,10 @@ class Make(ABC):
         return self._start("server", 0, settings)
 
     def client(self, port: int, **settings: Any) -> Peer:
-        """Start a client with :class:`Settings`, which connects to *port* of 127.0.0.1."""
+        """Start a client with :class:`Settings`, which connects to *port* of 127.0.0.1.
+
+        :raises PeerError: it did not start.  That it could not connect, :meth:`Peer.wait` tells.
+        """
         return self._start("client", port, settings)
 
     def _start(self, role: str, port: int, settings: dict[str, Any]) -> Peer:
@@ -259,12 +280,18 @@ class Make(ABC):
             raise PeerError(f"{self.name}: {self.missing}")
         if role not in self.can:
             raise UnsupportedError(f"{self.name} has no {role}")
-        checked = Settings(**settings)
+        try:
+            checked = Settings(**settings)
+        except FileNotFoundError as error:
+            raise PeerError(f"{self.name}: {error}") from error
         if checked.half_open and "half_close" not in self.can:
             raise UnsupportedError(
                 f"{self.name} always answers an end with its own: half_open is not possible"
             )
-        return self._serve(checked) if role == "server" else self._connect(port, checked)
+        try:
+            return self._serve(checked) if role == "server" else self._connect(port, checked)
+        except (OSError, OpenSSLError) as error:  # as what is in the files is not what it should be
+            raise PeerError(f"{self.name}: {error}") from error
 
     def _serve(self, settings: Settings) -> Peer:
         raise NotImplementedError

@@ -118,17 +118,17 @@ class OwnPeer(Peer):
         if not self._aborted:
             self._closed.clear()
         self.connection = connection = SSL.Connection(self._context, sock)
-        if self._listener is not None:
-            connection.set_accept_state()
-        else:
-            connection.set_connect_state()
-            if self.settings.server_name is not None:
-                connection.set_tlsext_host_name(self.settings.server_name)
-                if self.settings.verify:
-                    connection.set_verify_host(self.settings.server_name)
         try:
+            if self._listener is not None:
+                connection.set_accept_state()
+            else:
+                connection.set_connect_state()
+                if self.settings.server_name is not None:
+                    connection.set_tlsext_host_name(self.settings.server_name)
+                    if self.settings.verify:
+                        connection.set_verify_host(self.settings.server_name)
             connection.do_handshake()
-        except (SSL.Error, OSError) as error:
+        except (SSL.Error, OSError, ValueError) as error:  # the last: a name that no host can have
             self._fail(error)
             return
         sender = threading.Thread(target=self._send, name=f"{self.make.name} {self.port} sends", daemon=True)

@@ -99,15 +99,17 @@ class StandardLibraryPeer(Peer):
             while (sock := self._next()) is not None:
                 try:
                     self._talk(sock)
-                except OSError as error:  # which every error of ssl is, too
+                except (OSError, ValueError) as error:  # an ssl.SSLError; a name that no host can have
                     self._fail(error)
                 finally:
-                    (self.connection or sock).close()
+                    sock.close()  # it is not open any more if ssl has taken it over
+                    if self.connection is not None:
+                        self.connection.close()
                 served += 1
                 if self._listener is None or served == self.settings.connections:
                     break
 
-    def _fail(self, error: OSError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._failed = True
         self._words.append(f"{type(error).__name__}: {error}")
 

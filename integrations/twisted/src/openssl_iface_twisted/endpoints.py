@@ -11,6 +11,7 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
     IReactorPluggableNameResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
@@ -79,6 +80,16 @@ class _TLSReactor:
     def connectTCP(
         self, host: str, port: int, factory: Any, timeout: float = 30, bindAddress: Any = None
     ) -> Any:
+        made = factory.buildProtocol
+
+        def buildProtocol(addr: Any) -> Any:
+            # Twisted's endpoints wrap the protocol, and the wrapper provides but one of its interfaces.
+            wrapping = made(addr)
+            if IHalfCloseableProtocol.providedBy(getattr(wrapping, "_wrappedProtocol", None)):
+                alsoProvides(wrapping, IHalfCloseableProtocol)
+            return wrapping
+
+        factory.buildProtocol = buildProtocol
         return connectSSL(
             self._reactor, host, port, factory, self._contextFactory, timeout, bindAddress, **self._options
         )

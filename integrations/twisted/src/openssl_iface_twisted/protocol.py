@@ -399,6 +399,9 @@ def startTLS(
     normal: bool = True,
     received: bytes = b"",
     client: bool | None = None,
+    *,
+    handshakeTimeout: float | None = TLSStream.handshakeTimeout,
+    closeTimeout: float | None = TLSStream.closeTimeout,
 ) -> TLSProtocol:
     """Speak TLS from now on, over a connection that exists: a plain one of Twisted's, or one of ours.
 
@@ -409,6 +412,8 @@ def startTLS(
     :param received: bytes of the TLS stream that the protocol has received already, after those that
         made it start TLS.
     :param client: whether this side is the TLS client, if the transport does not know who connected.
+    :param handshakeTimeout: see ``ITLSSettings``.
+    :param closeTimeout: see ``ITLSSettings``.
     :return: the :class:`TLSProtocol` between the transport and its protocol.
     """
     transport = _innermost(transport)
@@ -421,7 +426,9 @@ def startTLS(
     user = getattr(transport, slot, None)
     if user is None:
         raise TypeError("transport: it has no protocol; use TLSWrapperFactory over it")
-    tls = TLSProtocol(TLSWrapperFactory(contextFactory, client, Factory()), user, connectWrapped=False)
+    factory = TLSWrapperFactory(contextFactory, client, Factory())
+    factory.handshakeTimeout, factory.closeTimeout = handshakeTimeout, closeTimeout
+    tls = TLSProtocol(factory, user, connectWrapped=False)
     producer, streaming = getattr(transport, "producer", None), getattr(transport, "streamingProducer", True)
     if producer is not None:
         transport.unregisterProducer()
