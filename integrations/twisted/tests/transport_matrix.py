@@ -264,7 +264,7 @@ class TransportCase(ReactorBuilder):
         self.ports: list[Any] = []
 
     def buildReactor(self) -> Any:
-        """As Twisted's, but that a reactor which cannot be made is a failure: no cell is left out in silence."""
+        """As Twisted's; one that cannot be made is a failure: no cell is left out in silence."""
         try:
             return super().buildReactor()
         except SkipTest as reason:
