@@ -139,7 +139,8 @@ def run_trial(
     """Run Twisted's trial, begun with *start*; the outcome of each test by its name."""
     options = ["--reporter=bwverbose", *(one for one in arguments if one.startswith("-"))]
     modules = [one for one in arguments if not one.startswith("-")]
-    command = [sys.executable, "-P", *([] if plain else DROPIN), *start, *options, *modules]
+    # Unbuffered: of a run that hangs, the last line tells where.
+    command = [sys.executable, "-uP", *([] if plain else DROPIN), *start, *options, *modules]
     outcomes: dict[str, str] = {}
     process = subprocess.Popen(
         command,
@@ -153,7 +154,7 @@ def run_trial(
     assert process.stdout is not None
     current, summing = "", False
     for line in process.stdout:
-        print(line, end="")
+        print(line, end="", flush=True)
         if line.startswith("====="):
             current, summing = "", True  # what follows tells of the failures once more
         if summing:
