@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -47,26 +48,50 @@ class Storms(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         return server, client
 
-    def test_new_keys_from_both_sides(self) -> None:
-        """TLS 1.3: a storm of KeyUpdates each way.  TLS 1.2: the client asks for renegotiations."""
+    def keys(self, *sides: int) -> Counter[str]:
+        """The server (0), the client (1) or both ask for new keys; gives what libssl did, by its steps."""
         contexts = self.serverContext(), self.clientContext()
+        done: Counter[str] = Counter()
+
+        def note(connection: Any, where: int, _: int) -> None:
+            if where & SSL.SSL_CB_LOOP:
+                done[connection.get_state_string().decode()] += 1
+
         for factory in contexts:
             factory.getContext().clear_options(SSL.OP_NO_RENEGOTIATION)
+            factory.getContext().set_info_callback(note)
         contexts[0].getContext().set_options(getattr(SSL, "OP_ALLOW_CLIENT_RENEGOTIATION", 0))
 
         def shake(server: Recorder, client: Recorder, count: int) -> None:
-            for protocol in (server, client):
+            for protocol in [(server, client)[side] for side in sides]:
                 engine = protocol.transport.getHandle()
                 if self.version == ProtocolVersion.TLS1_3:
                     for _ in range(5 if count < 100 else 0):
                         engine.key_update(True)
-                elif protocol is client and count % 20 == 0 and count < 100:
+                elif count < 100 and not engine.renegotiate_pending():
                     engine.renegotiate()
                 protocol.transport.resumeHandshake()
 
-        _, client = self.churn(*contexts, shake)
-        if self.version == ProtocolVersion.TLS1_2:
-            self.assertGreater(client.transport.getHandle().total_renegotiations(), 0)
+        self.churn(*contexts, shake)
+        return done
+
+    def test_new_keys_from_either_side(self) -> None:
+        """TLS 1.3: a storm of KeyUpdates from one side or both.  TLS 1.2: renegotiations."""
+        for sides in ((0,), (1,), (0, 1)):
+            with self.subTest(sides=sides):
+                done = self.keys(*sides)
+                if self.version == ProtocolVersion.TLS1_3:
+                    # The others answer, once for what came together (RFC 8446, section 4.6.3).
+                    for role in [("server", "client")[side] for side in sides]:
+                        self.assertGreater(done[f"TLSv1.3 write {role} key update"], 10)
+                        self.assertGreater(done[f"TLSv1.3 read {role} key update"], 10)
+                else:
+                    # Both sides read the other's Finished in each handshake.
+                    self.assertGreaterEqual(done["SSLv3/TLS read finished"], 4)
+                    if sides == (0,):
+                        self.assertGreater(done["SSLv3/TLS write hello request"], 0)
+                self.doCleanups()
+                self.reactor = self.buildReactor()
 
     def test_a_certificate_is_asked_for_later(self) -> None:
         """TLS 1.3, post-handshake authentication: the answer finds its way between the data."""
@@ -92,15 +117,32 @@ class Storms(TransportCase):
 
     def test_late_tickets(self) -> None:
         """TLS 1.3: what comes after the handshake is taken in although the client only writes, or pauses."""
-        got: list[Any] = []
-        context = self.clientContext()
-        context.getContext().set_session_cache_mode(SSL.SESS_CACHE_CLIENT)
-        context.getContext().set_session_callback(lambda connection, session: got.append(session))
-        server = Recorder().on("data", lambda s: len(s.data) == SIZE and s.transport.loseConnection())
-        client = Recorder().on("handshake", lambda c: c.transport.write(BLOB * 4))
-        self.runPair(server, client, clientContext=context)
-        self.assertEqual(len(got), 2 if self.version == ProtocolVersion.TLS1_3 else 1)
-        self.assertTrue(all(session.is_resumable for session in got))
+        for pauses in (False, True):
+            with self.subTest(pauses=pauses):
+                got: list[Any] = []
+                context = self.clientContext()
+                context.getContext().set_session_cache_mode(SSL.SESS_CACHE_CLIENT)
+                context.getContext().set_session_callback(lambda _, session, got=got: got.append(session))
+
+                def begin(client: Recorder, pauses: bool = pauses) -> None:
+                    if pauses:
+                        client.transport.pauseProducing()
+                    client.transport.write(BLOB * 4)
+
+                client = Recorder().on("handshake", begin).on("data", lambda c: c.transport.loseConnection())
+
+                def full(server: Recorder, client: Recorder = client) -> None:
+                    if len(server.data) == SIZE:
+                        server.transport.write(b"x")
+                        client.transport.resumeProducing()
+
+                server = Recorder().on("data", full)
+                self.runPair(server, client, clientContext=context)
+                self.assertEqual(client.data, b"x")
+                self.assertEqual(len(got), 2 if self.version == ProtocolVersion.TLS1_3 else 1)
+                self.assertTrue(all(session.is_resumable for session in got))
+                self.doCleanups()
+                self.reactor = self.buildReactor()
 
 
 @pytest.mark.slow
