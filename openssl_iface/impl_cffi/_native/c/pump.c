@@ -57,10 +57,6 @@ static int begin(oi_conn *c, oi_work *work)
 static int64_t finish(oi_conn *c, size_t n, int wants, int news)
 {
   c->busy = 0;
-  if (c->detached) {
-    oi_out_release(c);
-    return (int64_t)n | (int64_t)OI_NEWS << 32;
-  }
   if (c->out_pos < c->out_len) {
     if (oi_flush(c)) {
       news |= c->sys_errno != 0;
@@ -90,18 +86,11 @@ static int64_t finish(oi_conn *c, size_t n, int wants, int news)
   return (int64_t)n | (int64_t)wants << 32;
 }
 
-/* The block of plaintext is full: SSL_ERROR_NONE if there may be more to come back for.  The
- * beginning of a record is nothing of the kind; libssl keeps it. */
-static int beyond(oi_conn *c, oi_work *work)
+/* The block of plaintext is full: may there be more to come back for?  The beginning of a record is
+ * nothing of the kind. */
+static int beyond(oi_conn *c)
 {
-  size_t got;
-  char one;
-
-  if (c->eof || oi_buffered_plain(c) || SSL_has_pending(c->ssl) || oi_record_waits(c))
-    return SSL_ERROR_NONE;
-  if (!c->block_len && !oi_buffered_in(c))
-    return SSL_ERROR_WANT_READ;
-  return oi_perform(c, work, OI_PEEK, &one, 1, &got);
+  return c->eof || oi_buffered_plain(c) || SSL_has_pending(c->ssl) || oi_record_waits(c);
 }
 
 /* Let libssl take what has come; give plaintext. */
@@ -127,12 +116,7 @@ static int64_t pump(oi_conn *c, oi_work *work)
       if (!c->block_len && !oi_buffered_in(c) && !c->eof && !SSL_has_pending(c->ssl))
         break;
     }
-    if (n == OI_EVENT_SIZE && error == SSL_ERROR_NONE && !c->callback_failed) {
-      error = beyond(c, work);
-      if (error == SSL_ERROR_NONE)
-        wants |= OI_WANT_PROCEED;
-    }
-    if (c->callback_failed)
+    if (n == OI_EVENT_SIZE && error == SSL_ERROR_NONE && beyond(c))
       wants |= OI_WANT_PROCEED;
     oi_settle(c, work, error);
   }
