@@ -166,3 +166,55 @@ def test_closing_waits_for_what_does_not_leave(tls, version):
     assert len(at_server.data) == 30_000
     assert server.ended is Ending.CLEAN
     assert client.close_sent
+
+
+def test_what_libssl_has_begun_to_give_is_not_forgotten(tls, version):
+    """An event may end within a record, and with everything that has come."""
+    server, client = tls.pair(version)
+    for _ in range(7):
+        server.event_write(BIG[:10_000])
+    received = client.event_feed(output(server))
+    assert client.wants & Want.PROCEED
+    while client.wants & Want.PROCEED:
+        received += client.event_proceed()
+    assert received == BIG[:10_000] * 7
+
+
+def test_the_end_behind_what_is_still_to_be_read(tls, version):
+    _, client, received = behind_a_full_event(tls, version)
+    received += client.event_feed(b"")
+    while len(received) < 200_000:
+        assert client.wants & Want.PROCEED
+        received += client.event_proceed()
+    assert received == BIG[:200_000]
+    assert client.ended is Ending.TRUNCATED
+    assert client.wants & Want.PROCEED
+    with pytest.raises(TruncatedError):
+        client.event_proceed()
+
+
+def test_an_alert_wants_to_leave(tls):
+    """Though nothing else can be done any more."""
+    client = Connection(tls.client_context())
+    client.set_connect_state()
+    client.event_proceed()
+    with pytest.raises(Error):
+        client.event_feed(b"no TLS at all")
+    assert client.wants == Want.WRITE
+    output(client)
+    assert client.wants == 0
+
+
+def test_a_failed_write_is_told_though_nothing_comes(tls, version):
+    """The peer's last words are looked for once; a descriptor that has none may have none for ever."""
+    _, client = tls.pair(version)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    ours.shutdown(socket.SHUT_WR)
+    client.event_write(b"cannot leave")
+    assert client.wants & Want.PROCEED
+    with pytest.raises(AbortedError):
+        client.event_proceed()
+    client.event_detach()
+    ours.close()
+    theirs.close()
