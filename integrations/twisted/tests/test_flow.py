@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import threading
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki, throwaway
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
@@ -20,7 +22,8 @@ from twisted.internet.interfaces import (
 from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import WantX509LookupError
-from openssl_iface_twisted import IOpenSSLTransport
+from openssl_iface.testing.wires import shrink_buffers
+from openssl_iface_twisted import IOpenSSLTransport, ServerContextFactory
 
 PROVIDED = (
     IOpenSSLTransport,
@@ -120,6 +123,34 @@ class Flow(TransportCase):
         self.assertEqual(client.data, BLOB * 8)
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_a_handshake_that_the_kernel_does_not_take_at_once(self) -> None:
+        """A certificate's chain is larger than what it takes: the rest follows by itself."""
+        chain = throwaway().huge_chain
+        context = ServerContextFactory([chain.certificate, *chain.chain], chain.key)
+        self.bound(context.getContext())
+        trusting = self.stdlib(server=False)
+        trusting.load_verify_locations(cadata=throwaway().root.pem.decode())
+        server = Recorder().on("handshake", lambda s: last_words(s, b"done"))
+        port = self.listen(Once(server), context)
+        shrink_buffers(self.ports[-1].socket)
+        narrow = socket.socket()
+        shrink_buffers(narrow)
+        narrow.settimeout(self.deadline)
+        received: list[bytes] = []
+
+        def shake() -> None:
+            narrow.connect(("127.0.0.1", port))
+            with trusting.wrap_socket(narrow, server_hostname="localhost") as client:
+                received.append(client.recv(100))
+
+        thread = threading.Thread(target=shake)
+        thread.start()
+        try:
+            self.runUntilLost(server)
+        finally:
+            thread.join()
+        self.assertEqual(received, [b"done"])
 
     @either
     def test_written_before_the_handshake(self) -> None:

@@ -170,6 +170,35 @@ class Goodbyes(TransportCase):
         self.assertEqual(server.data, b"")
         self.assertIs(client.reason.type, ConnectionDone)
 
+    def test_who_leaves_before_the_handshake_is_told_later(self) -> None:
+        """Not from inside of the call."""
+        told: list[bool] = []
+
+        def leave(client: Recorder) -> None:
+            client.transport.loseConnection()
+            told.append(client.reason is not None)
+
+        server = Recorder()
+        client = Recorder().on("made", lambda c: self.reactor.callLater(0, leave, c))
+        self.connect(self.listenPlain(Once(server)), Once(client))
+        self.runUntilLost(server, client)
+        self.assertEqual(told, [False])
+        self.assertIs(client.reason.type, ConnectionDone)
+
+    def test_nothing_is_delivered_after_abortConnection(self) -> None:
+        """Though more of it is there already."""
+
+        def resume(_: Recorder) -> None:
+            if len(pair[0].events) == len(pair[1].events) == 2:
+                pair[0].transport.write(BLOB)
+                self.reactor.callLater(0.05, pair[1].transport.resumeProducing)
+
+        pair = Recorder().on("handshake", resume), Recorder()
+        pair[1].on("handshake", lambda c: (c.transport.pauseProducing(), resume(c)))
+        pair[1].on("data", lambda c: c.transport.abortConnection())
+        self.runPair(*pair)
+        self.assertEqual(pair[1].pieces, 1)
+
     @either
     def test_write_to_an_engine_that_has_failed(self) -> None:
         """The reason is told, later and once: never from inside of the write."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import ITransport
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
+from twisted.logger import globalLogPublisher
 from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -661,3 +663,127 @@ def test_paused_and_blocked_reads_nothing() -> None:
     client.transport.pauseProducing()
     pair.clock.advance(0)
     assert pair.below[1].producerState == "paused"
+
+
+def test_nothing_is_delivered_after_loseConnection_that_waits_for_a_producer() -> None:
+    server, client, pair = settled()
+    client.transport.registerProducer(Counted(), True)
+    client.transport.loseConnection()
+    server.transport.write(b"too late")
+    pair.settle()
+    assert client.data == b""
+
+
+def test_loseWriteConnection_within_an_event() -> None:
+    """The goodbye leaves with that event, and waits for no other."""
+    server, client, pair = settled(half_close=True)
+    server.on("data", lambda s: s.transport.loseWriteConnection())
+    client.transport.write(b"now")
+    pair.settle()
+    assert client.events[-1] == "readLost"
+
+
+def test_who_has_lost_the_connection_is_told_of_no_half() -> None:
+    server, client, pair = settled(half_close=True)
+    client.transport.loseConnection()
+    pair.settle()
+    assert server.events[-1] == "readLost"
+    server.transport.loseConnection()
+    pair.settle()
+    assert pair.below[1].disconnecting
+    assert client.events == ["made", "handshake"]
+
+
+def test_a_callback_that_raises_is_logged() -> None:
+    """Many users do not look at the reason."""
+    fault = RuntimeError("a callback's own")
+
+    def fail(*_: Any) -> bool:
+        raise fault
+
+    factories = contexts()
+    factories[1].getContext().set_verify(SSL.VERIFY_PEER, fail)
+    logged: list[Any] = []
+    globalLogPublisher.addObserver(logged.append)
+    try:
+        _, client, pair = settled(factories=factories)
+    finally:
+        globalLogPublisher.removeObserver(logged.append)
+    assert [event["error"] for event in logged if "error" in event] == [fault]
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.value is fault
+
+
+def test_the_first_verdict_counts() -> None:
+    _, client, pair = settled()
+    first, second = Failure(ValueError("first")), Failure(ValueError("second"))
+    client.transport.failVerification(first)
+    client.transport.failVerification(second)
+    pair.tls[1].connectionLost(Failure(ConnectionAborted()))
+    assert client.reason is first
+
+
+def test_what_was_written_before_abortConnection_in_an_event() -> None:
+    """It has not left, and does not."""
+    server, client, pair = settled()
+
+    def abort(server: Recorder) -> None:
+        server.transport.write(b"never")
+        server.transport.abortConnection()
+
+    server.on("data", abort)
+    client.transport.write(b"go")
+    pair.carry(1)
+    assert pair.below[0].value() == b""
+
+
+def test_nothing_that_is_held_is_delivered_after_abortConnection() -> None:
+    server, client = Recorder(), Recorder()
+    pair = renegotiating(server, client)
+    for piece in (b"one", b"two"):
+        server.transport.write(piece)
+        pair.clock.advance(0)
+        pair.carry(0)
+    client.on("data", lambda c: c.transport.abortConnection())
+    client.transport.resumeProducing()
+    pair.clock.advance(0)
+    assert client.data == b"one"
+
+
+def test_a_hello_that_cannot_be_made() -> None:
+    """It is told at once, and not by the handshake's timeout."""
+    factories = contexts()
+    context = factories[1].getContext()
+    context.set_min_proto_version(ProtocolVersion.TLS1_3)
+    context.set_max_proto_version(ProtocolVersion.TLS1_2)
+    _, client, pair = settled(factories=factories)
+    assert pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.check(errors.Error), client.reason
+
+
+def test_bytes_that_leave_the_kernel_are_progress() -> None:
+    """loseConnection waits as long as the peer takes something, be it from the socket's buffer alone."""
+    ours, theirs = socket.socketpair()
+
+    class OnSocket(StringTransport):
+        def getHandle(self) -> Any:
+            return ours
+
+    client = Recorder()
+    pair = Pair(Recorder(), client, OnSocket)
+    pair.settle()
+    ours.send(b"s" * 10_000)
+    ours.send(b"s" * 10_000)
+    client.transport.loseConnection()
+    pair.clock.advance(0)
+    theirs.recv(10_000)
+    pair.clock.advance(client.transport.closeTimeout)
+    assert not pair.below[1].disconnecting
+    pair.clock.advance(client.transport.closeTimeout)
+    assert pair.below[1].disconnected or pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    assert client.reason.type is TimedOutConnectionLost
+    assert "did not take" in str(client.reason.value)
+    ours.close()
+    theirs.close()

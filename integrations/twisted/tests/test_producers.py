@@ -118,6 +118,24 @@ class Producers(TransportCase):
         self.assertFalse(producers[0].stopped)
         self.assertIs(server.reason.type, ConnectionDone)
 
+    def test_what_has_left_does_not_count(self) -> None:
+        """Answers that left long ago are no reason to pause who writes little."""
+        producer = Push(None, 0)
+
+        def answer(server: Recorder) -> None:
+            server.transport.write(CHUNK)
+            if server.pieces == 20:
+                server.transport.registerProducer(producer, True)
+                server.transport.unregisterProducer()
+                server.transport.loseConnection()
+
+        server = Recorder().on("data", answer)
+        client = Recorder().on("handshake", lambda c: c.transport.write(b"?"))
+        client.on("data", lambda c: len(c.data) % len(CHUNK) == 0 and c.transport.write(b"?"))
+        self.runPair(server, client)
+        self.assertEqual(producer.pauses, 0)
+        self.assertEqual(client.data, CHUNK * 20)
+
     def pullSmall(self, count: int) -> None:
         """Small pieces leave in their order, and the last one leaves, too."""
         pieces = [b"%d " % number for number in range(count)]

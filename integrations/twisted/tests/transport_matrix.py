@@ -31,7 +31,7 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
-from openssl_iface.testing.pki import Authority
+from openssl_iface.testing.pki import PKI, Authority
 from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import (
     ServerContextFactory,
@@ -60,6 +60,12 @@ def pki() -> Path:
         identity.write(directory, name)
         (directory / f"{name}-both.pem").write_bytes(identity.chain_pem + identity.key_pem)
     return directory
+
+
+@cache
+def throwaway() -> PKI:
+    """All kinds of certificates for localhost, good and bad."""
+    return PKI("localhost")
 
 
 # -- protocols -------------------------------------------------------------------------

@@ -374,12 +374,10 @@ class TLSStream(Writing):
             # It would never be told to stop while it waits for room.
             producer, self.producer = self.producer, None
             producer.stopProducing()
-        self._sealed = True
 
     def _startClosing(self) -> None:
         """From now on something has to move: what waits to leave, or the peer's close_notify."""
         if self.closeTimeout is not None and not self._over:
-            self._stopTimer()
             self._unsent = self._engine.queued + self._kernelQueue()
             self._timer = self.reactor.callLater(self.closeTimeout, self._closeTimedOut)
 
