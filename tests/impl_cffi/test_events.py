@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import pytest
 
-from openssl_iface.errors import AbortedError, Error, TruncatedError
+from openssl_iface.errors import AbortedError, Error, TruncatedError, WantReadError, WantWriteError
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.impl_cffi.connection import Connection
+from openssl_iface.testing.wires import shrink_buffers
 from openssl_iface.values import EVENT_SIZE, Ending, ProtocolVersion, Want
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
@@ -216,5 +218,43 @@ def test_a_failed_write_is_told_though_nothing_comes(tls, version):
     with pytest.raises(AbortedError):
         client.event_proceed()
     client.event_detach()
+    ours.close()
+    theirs.close()
+
+
+def test_detaching_within_a_callback(tls, version):
+    """What libssl goes on to write goes nowhere, and is not waited for."""
+    contexts = tls.contexts(version)
+    contexts[0].set_tlsext_servername_callback(lambda connection: connection.event_detach())
+    server, client = tls.connections(*contexts)
+    client.event_proceed()
+    with pytest.raises(Error, match="detached"):
+        server.event_feed(output(client))
+    assert server.wants == 0
+    assert server.queued == 0
+    assert server.event_output() == b""
+
+
+def test_a_handshake_step_by_step_that_does_not_leave_at_once(tls, version):
+    """It is room that the server waits for, not the peer, who waits for the rest."""
+    ours, theirs = socket.socketpair()
+    for one in (ours, theirs):
+        one.setblocking(False)
+        shrink_buffers(one)
+    contexts = tls.server_context(version, tls.pki.huge_chain), tls.client_context(version)
+    server, client = tls.connections(*contexts, (ours, theirs))
+    with pytest.raises(WantReadError):
+        client.do_handshake()
+    with pytest.raises(WantWriteError):
+        server.do_handshake()
+    for _ in range(1000):
+        with contextlib.suppress(WantReadError, WantWriteError):
+            client.do_handshake()
+        with contextlib.suppress(WantReadError, WantWriteError):
+            server.do_handshake()
+        if client.handshake_done and server.handshake_done:
+            break
+    assert client.handshake_done
+    assert server.handshake_done
     ours.close()
     theirs.close()
