@@ -95,6 +95,9 @@ class Failures:
             return TruncatedError(-1, "Unexpected EOF")
         if ssl_error in WANTS:
             return WANTS[ssl_error]()
+        if ssl_error == lib.SSL_ERROR_ZERO_RETURN and not conn.handshake_done:
+            what = "the peer closed the connection during the handshake"
+            return ZeroReturnError.from_reasons([], what, alert=0)
         if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
             # Who hears of it as an error, and not as an end, had still something to send.
             return transport_error(conn.sys_errno) if conn.dead and conn.sys_errno else ZeroReturnError()

@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from openssl_iface.errors import AbortedError, Error, TruncatedError
+from openssl_iface.errors import AbortedError, Error, TruncatedError, ZeroReturnError
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.impl_cffi.connection import Connection
 from openssl_iface.testing.wires import shrink_buffers
@@ -585,3 +585,16 @@ class TestMemory:
         for _ in range(2):
             with pytest.raises(Error, match="http request"):
                 server.event_proceed()
+
+    def test_a_goodbye_in_the_handshake_is_no_clean_end(self, tls):
+        client = Connection(tls.client_context())
+        client.set_connect_state()
+        client.event_write(b"waits for the handshake")
+        client.event_proceed()
+        client.event_output()
+        for _ in range(2):
+            with pytest.raises(ZeroReturnError, match="during the handshake") as raised:
+                client.event_feed(b"\x15\x03\x03\x00\x02\x01\x00")
+            assert raised.value.alert == 0
+            assert client.ended is Ending.ABORTED
+            assert (client.wants, client.queued) == (0, 0)

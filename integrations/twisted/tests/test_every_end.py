@@ -423,5 +423,19 @@ class EveryEnd(TransportCase):
         self.assertTrue(client.reason.check(errors.Error), client.reason)
         self.assertEqual(client.events, ["made", "lost"])
 
+    def test_goodbye_in_the_handshake(self) -> None:
+        """Anybody can have said it: it is no clean end, and what was written waits no longer."""
+        goodbye = b"\x15\x03\x03\x00\x02\x01\x00"
+        for written in (b"", b"x"):
+            with self.subTest(written=written):
+                client = Recorder().on("made", lambda c, written=written: c.transport.write(written))
+                stranger = Recorder().on("data", lambda s: s.transport.write(goodbye))
+                self.connect(self.listenPlain(Once(stranger)), Once(client))
+                self.runUntilLost(stranger, client)
+                self.assertEqual(client.events, ["made", "lost"])
+                self.assertIs(client.reason.type, errors.ZeroReturnError)
+                self.assertIn("during the handshake", str(client.reason.value))
+                self.again()
+
 
 matrix(EveryEnd, globals(), EDGES)

@@ -136,21 +136,23 @@ def test_bare_transport() -> None:
     assert client.reason.type is ConnectionAborted
 
 
+class Producer:
+    """Counts what it is told."""
+
+    def __init__(self) -> None:
+        self.paused = self.resumed = 0
+
+    def pauseProducing(self) -> None:
+        self.paused += 1
+
+    def resumeProducing(self) -> None:
+        self.resumed += 1
+
+    def stopProducing(self) -> None: ...
+
+
 def test_flow_control_from_below() -> None:
     """A transport below that is full pauses who writes above, and the rest waits in the engine."""
-
-    class Producer:
-        paused = 0
-        resumed = 0
-
-        def pauseProducing(self) -> None:
-            self.paused += 1
-
-        def resumeProducing(self) -> None:
-            self.resumed += 1
-
-        def stopProducing(self) -> None: ...
-
     server, client = Recorder(), Recorder()
     pair = Pair(server, client)
     pair.settle()
@@ -165,6 +167,35 @@ def test_flow_control_from_below() -> None:
     pair.settle()
     assert producer.resumed == 1
     assert server.data == b"y" * 500_000
+
+
+def test_the_last_piece_fills_the_transport_below() -> None:
+    """Nothing waits in the engine then, and who was paused in the handshake is resumed all the same."""
+    producer = Producer()
+
+    def produce(server: Recorder) -> None:
+        server.transport.registerProducer(producer, True)
+        server.transport.write(b"y" * 70_000)
+
+    server, client = Recorder().on("made", produce), Recorder()
+    pair = Pair(server, client)
+    assert producer.paused == 1
+    below = pair.below[0]
+    written = below.write
+
+    def write(data: bytes) -> None:
+        written(data)
+        if server.transport.getHandle().queued == 0:
+            below.producer.pauseProducing()
+
+    below.write = write
+    pair.carry(1)
+    pair.clock.advance(0)
+    pair.settle()
+    below.producer.resumeProducing()
+    pair.settle()
+    assert client.data == b"y" * 70_000
+    assert producer.resumed == 1
 
 
 def test_flow_control_from_above() -> None:

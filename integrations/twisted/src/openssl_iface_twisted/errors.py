@@ -11,6 +11,7 @@ reason                                 what has happened
 :class:`TimedOutConnectionLost`        no handshake, or no answer to our close_notify, in time
 ``ConnectionAborted`` (Twisted's)      ``abortConnection`` was called on this side
 ``openssl_iface.errors.Error``         TLS failed: the error itself, with its alert and verify attributes
+``ZeroReturnError``                    the same: the peer has said goodbye before the handshake was complete
 ``CertificateVerificationError``       the same, and the peer's certificate is why
 any other exception                    what a callback of the context, or the protocol itself, has raised
 =====================================  =====================================================================

@@ -215,14 +215,12 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             return
         output = self._engine.event_output
         write = self.transport.write
-        while True:
+        while not self._lowerFull:
             data = output()
             if not data:
                 break
             write(data)
-            if self._lowerFull:
-                return
-        if self.producer is not None:
+        if self.producer is not None:  # also when what filled the transport below was the last
             self._produceSoon()
 
     def _resumeBelow(self) -> None:

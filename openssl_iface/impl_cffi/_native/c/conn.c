@@ -236,7 +236,9 @@ void oi_settle(oi_conn *c, oi_work *work, int ssl_error)
   case SSL_ERROR_WANT_WRITE:
     break;
   case SSL_ERROR_ZERO_RETURN:
-    if (c->ended == OI_OPEN || c->ended == OI_ABORTED)
+    if (!c->handshake_done)
+      c->dead = 1; /* nobody knows whose goodbye it was: that is no clean end */
+    else if (c->ended == OI_OPEN || c->ended == OI_ABORTED)
       c->ended = OI_CLEAN;
     break;
   default:
