@@ -24,6 +24,8 @@ CASES = 25
 VERSIONS = {"TLSv1.2": ProtocolVersion.TLS1_2, "TLSv1.3": ProtocolVersion.TLS1_3, "any": None}
 SAID = bytes(range(256)) * 100
 ALL_WANTS = sum(Want)
+# It says "malformedRequest" (RFC 6960, section 4.2.1).
+OCSP_RESPONSE = bytes.fromhex("30030a0101")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +48,8 @@ def contexts() -> Callable[..., tuple[SSL.Context, SSL.Context]]:
                     context.set_max_proto_version(version)
             both[0].set_alpn_select_callback(lambda connection, offered: offered[0])
             both[0].set_tlsext_servername_callback(lambda connection: connection.get_servername())
+            both[0].set_ocsp_server_callback(lambda *_: OCSP_RESPONSE)
+            both[1].set_ocsp_client_callback(lambda connection, response, *_: type(response) is bytes)
             made[version, method] = both
         return made[version, method]  # type: ignore[no-any-return]
 
@@ -57,6 +61,7 @@ def pair(both: tuple[SSL.Context, SSL.Context]) -> tuple[SSL.Connection, SSL.Con
     server.set_accept_state()
     client.set_connect_state()
     client.set_tlsext_host_name("localhost")
+    client.request_ocsp()
     return server, client
 
 
