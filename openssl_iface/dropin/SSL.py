@@ -34,6 +34,7 @@ from ._translate import (
     path_bytes,
     translated,
 )
+from ._util import exception_from_error_queue as _exception_from_error_queue
 from ._util import ffi as _ffi
 from ._util import lib as _lib
 from ._util import make_assert as _make_assert
@@ -58,6 +59,7 @@ name_as_theirs(
 NO_OVERLAPPING_PROTOCOLS = _ours.NO_OVERLAPPING_PROTOCOLS
 _NoOverlappingProtocols = type(NO_OVERLAPPING_PROTOCOLS)
 _openssl_assert = _make_assert(Error)
+_raise_current_error = functools.partial(_exception_from_error_queue, Error)
 _text_to_bytes_and_warn = bytes_of_text
 F = TypeVar("F")
 # Where an OpenSSL that was built for wheels looks, and finds nothing; and where there is something.
@@ -207,7 +209,11 @@ class Context(_BaseContext):
         file = None if cafile is None else path_bytes(cafile)
         directory = None if capath is None else path_bytes(capath)
         with asked_of_openssl(file, directory):
-            translated(_BaseContext.load_verify_locations)(self, file, directory)
+            missing = directory is not None and not os.path.isdir(directory)
+            if file is not None or not missing:
+                translated(_BaseContext.load_verify_locations)(self, file, None if missing else directory)
+            if missing:  # which is no error of OpenSSL's: it looks there once it needs to
+                self.get_cert_store().load_locations(None, directory)
 
     def load_client_ca(self, cafile: Any) -> None:
         """Name the certificates of a file as the authorities that clients are asked for."""
@@ -488,6 +494,14 @@ class Connection(_NamedConnection):
     def bio_write(self, buf: Any) -> int:
         """Ciphertext that has come, of a connection without a socket."""
         return int(super().bio_write(bytes_of_text("buf", buf)))
+
+    def want_read(self) -> int:
+        """Whether it waits for data to come."""
+        return int(super().want_read())
+
+    def want_write(self) -> int:
+        """Whether it waits for room to send."""
+        return int(super().want_write())
 
     def renegotiate(self) -> bool:
         """Begin a renegotiation, unless one is under way; whether it was begun."""

@@ -19,6 +19,7 @@ from ..errors import CryptoError as Error
 from ..errors import X509StoreContextError as _Refused
 from . import _curves
 from ._arguments import _ascii, _PassphraseHelper, _reading_pem, _saying, _type
+from ._bios import _bio_to_string, _new_mem_buf, first, shown  # noqa: F401
 from ._deprecated import SAID, deprecated, deprecating, passed
 from ._times import text_from_time, time_from_text
 from ._translate import (
@@ -110,10 +111,23 @@ def _extensions(extensions: Any) -> list[Any]:
     return found
 
 
+def _pointer() -> property:
+    """The pointer of an object that is signed; programs give theirs to what they have made by ``__new__``."""
+
+    def give(self: Any, handle: Any) -> None:
+        vars(self).update(vars(type(self)._from_raw(handle)))
+
+    return property(lambda self: self._raw, give)
+
+
 @deprecating
 @in_place_of(_ours.PKey)
 class PKey(_BasePKey):
     """A key."""
+
+    # of one whose pointer a program sets
+    _initialized = True
+    _only_public = False
 
     def generate_key(self, type: Any, bits: Any = None, **more: Any) -> None:
         """Make a key of ``TYPE_RSA`` or ``TYPE_DSA`` (or what else the backend makes)."""
@@ -225,6 +239,8 @@ X509ExtensionType = X509Extension
 class X509Req(_BaseX509Req):
     """A certificate request."""
 
+    _req = _pointer()
+
     def set_version(self, version: int) -> None:
         """0 is the only version that there is."""
         need(version, int, "version must be an int")
@@ -250,6 +266,8 @@ X509ReqType = X509Req
 @in_place_of(_ours.X509)
 class X509(_BaseX509):
     """A certificate."""
+
+    _x509 = _pointer()
 
     @classmethod
     def _from_raw_x509_ptr(cls, x509: Any) -> X509:
@@ -441,6 +459,8 @@ class Revoked(_BaseRevoked):
 class CRL(_BaseCRL):
     """A revocation list."""
 
+    _crl = _pointer()
+
     def export(
         self, cert: Any, key: Any, type: int = FILETYPE_PEM, days: int = 100, digest: Any = UNSPECIFIED
     ) -> bytes:
@@ -515,7 +535,7 @@ def _key(pkey: Any) -> Any:
 def load_privatekey(type: int, buffer: Any, passphrase: Any = None) -> PKey:
     """The private key in *buffer*."""
     helper = _PassphraseHelper(type, passphrase)
-    return translated(_ours.load_privatekey)(_type(type), _ascii(buffer), helper.passphrase)
+    return translated(_ours.load_privatekey)(_type(type), first(type, _ascii(buffer)), helper.passphrase)
 
 
 def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any = None) -> bytes:
@@ -528,41 +548,45 @@ def dump_privatekey(type: int, pkey: PKey, cipher: Any = None, passphrase: Any =
     helper = _PassphraseHelper(type, passphrase)
     if type == FILETYPE_TEXT and pkey.type() != TYPE_RSA:
         raise TypeError("Only RSA keys are supported for FILETYPE_TEXT")
+    if type == FILETYPE_TEXT:
+        rsa = _ffi.gc(_lib.EVP_PKEY_get1_RSA(pkey._pkey), _lib.RSA_free)
+        _openssl_assert(rsa != _ffi.NULL)
+        return shown(_lib.RSA_print, rsa, 0)
     return translated(_ours.dump_privatekey)(_type(type, text=True), pkey, cipher, helper.passphrase)
 
 
 def load_publickey(type: int, buffer: Any) -> PKey:
     """The public key in *buffer*."""
-    return translated(_ours.load_publickey)(_type(type), _ascii(buffer))
+    return translated(_ours.load_publickey)(_type(type), first(type, _ascii(buffer)))
 
 
 def load_certificate(type: int, buffer: Any) -> X509:
     """The certificate in *buffer*."""
     with _reading_pem(type):
-        return translated(_ours.load_certificate)(_type(type), _ascii(buffer))
+        return translated(_ours.load_certificate)(_type(type), first(type, _ascii(buffer)))
 
 
 def load_certificate_request(type: int, buffer: Any) -> X509Req:
     """The certificate request in *buffer*."""
     with _reading_pem(type):
-        return translated(_ours.load_certificate_request)(_type(type), _ascii(buffer))
+        return translated(_ours.load_certificate_request)(_type(type), first(type, _ascii(buffer)))
 
 
 def load_crl(type: int, buffer: Any) -> CRL:
     """The revocation list in *buffer*."""
     with _reading_pem(type):
-        return translated(_ours.load_crl)(_type(type), _ascii(buffer))
+        return translated(_ours.load_crl)(_type(type), first(type, _ascii(buffer)))
 
 
 def load_pkcs7_data(type: int, buffer: Any) -> PKCS7:
     """The PKCS#7 message in *buffer*."""
-    return translated(_ours.load_pkcs7_data)(_type(type), _ascii(buffer))
+    return translated(_ours.load_pkcs7_data)(_type(type), first(type, _ascii(buffer)))
 
 
 def load_pkcs12(buffer: Any, passphrase: Any = None) -> PKCS12:
     """The content of a PKCS#12 file."""
     word = bytes_of_text("passphrase", passphrase)
-    made = translated(_ours.load_pkcs12)(_ascii(buffer), word)
+    made = translated(_ours.load_pkcs12)(first(FILETYPE_ASN1, _ascii(buffer)), word)
     for part in (made.get_certificate(), made.get_privatekey(), made.get_ca_certificates()):
         adopt(part)
     return made
@@ -582,16 +606,25 @@ def verify(cert: Any, signature: bytes, data: Any, digest: Any) -> None:
 
 def dump_certificate(type: int, cert: Any) -> bytes:
     """A certificate as bytes."""
+    if type == FILETYPE_TEXT and isinstance(cert, _BaseX509):
+        with cert._reading() as raw:
+            return shown(_lib.X509_print_ex, raw, 0, 0)
     return translated(_ours.dump_certificate)(_type(type, text=True), cert)
 
 
 def dump_certificate_request(type: int, req: Any) -> bytes:
     """A certificate request as bytes."""
+    if type == FILETYPE_TEXT and isinstance(req, _BaseX509Req):
+        with req._reading() as raw:
+            return shown(_lib.X509_REQ_print_ex, raw, 0, 0)
     return translated(_ours.dump_certificate_request)(_type(type, text=True), req)
 
 
 def dump_crl(type: int, crl: Any) -> bytes:
     """A revocation list as bytes."""
+    if type == FILETYPE_TEXT and isinstance(crl, _BaseCRL):
+        with crl._reading() as raw:
+            return shown(_lib.X509_CRL_print_ex, raw, 0)
     return translated(_ours.dump_crl)(_type(type, text=True), crl)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from openssl_iface.dropin import SSL
+from openssl_iface.dropin import SSL, crypto
 from openssl_iface.testing.pki import PKI
 
 
@@ -79,3 +79,16 @@ def test_a_key_that_belongs_to_another_certificate(pki: PKI, tmp_path: Path) -> 
         "x509 certificate routines",
         "key values mismatch",
     )
+
+
+def test_a_directory_that_is_not_there(pki: PKI, tmp_path: Path) -> None:
+    """OpenSSL takes it, and looks there for certificates once it needs them."""
+    context = SSL.Context(SSL.TLS_METHOD)
+    context.load_verify_locations(None, tmp_path / "none")
+    authority = tmp_path / "authority.pem"
+    authority.write_bytes(pki.good.root_pem)
+    context.load_verify_locations(authority, tmp_path / "none")
+    store = context.get_cert_store()
+    assert store is not None
+    certificate = crypto.load_certificate(crypto.FILETYPE_PEM, pki.good.root_pem)
+    assert crypto.X509StoreContext(store, certificate).get_verified_chain() == [certificate]

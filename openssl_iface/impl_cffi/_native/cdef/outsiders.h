@@ -186,6 +186,8 @@ int PEM_write_bio_X509(BIO *, X509 *);
 int PEM_write_bio_PUBKEY(BIO *, EVP_PKEY *);
 int PEM_write_bio_PrivateKey(BIO *, EVP_PKEY *, const EVP_CIPHER *, unsigned char *, int,
                              int (*)(char *, int, int, void *), void *);
+ASN1_TYPE *d2i_ASN1_TYPE(ASN1_TYPE **, const unsigned char **, long);
+void ASN1_TYPE_free(ASN1_TYPE *);
 int BIO_should_retry(BIO *);
 int BIO_should_read(BIO *);
 int BIO_should_write(BIO *);
@@ -220,3 +222,15 @@ int BN_rand_range(BIGNUM *, const BIGNUM *);
 int BN_generate_prime_ex(BIGNUM *, int, int, const BIGNUM *, const BIGNUM *, BN_GENCB *);
 int BN_is_prime_ex(const BIGNUM *, int, BN_CTX *, BN_GENCB *);
 int BN_prime_checks_for_size(int);
+
+/* PKCS#7 messages, as programs sign and verify them */
+static const int PKCS7_TEXT, PKCS7_NOCERTS, PKCS7_NOSIGS, PKCS7_NOCHAIN, PKCS7_NOINTERN, PKCS7_NOVERIFY;
+static const int PKCS7_DETACHED, PKCS7_BINARY, PKCS7_NOATTR, PKCS7_NOSMIMECAP, PKCS7_STREAM;
+PKCS7 *d2i_PKCS7_bio(BIO *, PKCS7 **);
+int i2d_PKCS7_bio(BIO *, PKCS7 *);
+PKCS7 *PEM_read_bio_PKCS7(BIO *, PKCS7 **, int (*)(char *, int, int, void *), void *);
+int PEM_write_bio_PKCS7(BIO *, PKCS7 *);
+PKCS7 *SMIME_read_PKCS7(BIO *, BIO **);
+int SMIME_write_PKCS7(BIO *, PKCS7 *, BIO *, int);
+int PKCS7_final(PKCS7 *, BIO *, int);
+struct stack_st_X509 *PKCS7_get0_signers(PKCS7 *, struct stack_st_X509 *, int);
