@@ -258,3 +258,28 @@ def test_a_handshake_step_by_step_that_does_not_leave_at_once(tls, version):
     assert server.handshake_done
     ours.close()
     theirs.close()
+
+
+def test_sending_to_who_is_gone_is_told_at_once(tls, version):
+    """In the manual's face, by the very call whose bytes cannot leave."""
+    _, client = tls.pair(version)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    theirs.close()
+    with pytest.raises(AbortedError):
+        client.send(b"cannot leave")
+    client.event_detach()
+    ours.close()
+
+
+def test_the_last_words_of_who_is_gone_already(tls):
+    """Our hello cannot leave; why the peer has gone is there to be read."""
+    ours, theirs = socket.socketpair()
+    client = Connection(tls.client_context(), ours)
+    client.set_connect_state()
+    theirs.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+    theirs.close()
+    with pytest.raises(Error) as caught:
+        client.do_handshake()
+    assert caught.value.alert == 40
+    ours.close()

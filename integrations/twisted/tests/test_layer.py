@@ -818,3 +818,27 @@ def test_bytes_that_leave_the_kernel_are_progress() -> None:
     assert "did not take" in str(client.reason.value)
     ours.close()
     theirs.close()
+
+
+@pytest.mark.parametrize("aborts", [False, True])
+def test_raising_when_lost_below(aborts: bool) -> None:
+    """The same with the last data of a connection that is lost: what the protocol did comes first."""
+
+    def bad(client: Recorder) -> None:
+        if aborts:
+            client.transport.abortConnection()
+        else:
+            raise ZeroDivisionError("in a protocol")
+
+    client, pair = paused_amid_much()
+    client.on("data", bad)
+    client.transport.resumeProducing()
+    logged: list[Any] = []
+    log.addObserver(logged.append)
+    try:
+        pair.tls[1].connectionLost(Failure(ConnectionDone()))
+    finally:
+        log.removeObserver(logged.append)
+    assert [event for event in logged if event["isError"]] == logged[: not aborts]
+    assert client.pieces == 2
+    assert client.reason.type is (ConnectionAborted if aborts else ZeroDivisionError)

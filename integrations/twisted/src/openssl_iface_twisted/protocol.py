@@ -277,12 +277,13 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
 
     def abortConnection(self) -> None:
         """Drop the connection at once, and everything that has not left."""
-        if self._over or self._lost:
+        if self._over:
             return
         self._seal()
         self._ending = Failure(ConnectionAborted())
-        self._forgetBelow()
-        self._abortBelow()
+        if not self._lost:
+            self._forgetBelow()
+            self._abortBelow()
 
     def resumeProducing(self) -> None:
         """Go on delivering, also when the transport below was paused before TLS began on it."""
