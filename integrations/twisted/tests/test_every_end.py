@@ -27,9 +27,9 @@ from openssl_iface_twisted import (
 
 BLOB = os.urandom(300_000)
 EDGES = ("socket", "layered", "endpoint", "starttls")
-# The bad certificates that every OpenSSL presents; the alerts of those of which TLS has more to say than
-# that they are bad (RFC 8446, section 6.2); and those whose fault may be found above them.
-BAD = [name for name in CASES[CASES.index("expired") :] if name != "broken_san"]
+# The bad certificates; the alerts of those of which TLS has more to say than that they are bad
+# (RFC 8446, section 6.2); and those whose fault may be found above them.
+BAD = CASES[CASES.index("expired") :]
 ALERTS = {"revoked": 44, "expired": 45, "untrusted": 48, "self_signed": 48}
 ABOVE = ("untrusted", "path_length", "long_chain")
 
@@ -351,6 +351,8 @@ class EveryEnd(TransportCase):
         """The client's reason has the verify error, depth and certificate; the server's has the alert."""
         root = throwaway().root.certificate
         for name in BAD:
+            if name == "broken_san" and self.version == ProtocolVersion.TLS1_2:
+                continue  # a server of libssl's presents no such thing there
             with self.subTest(name=name):
                 identity = getattr(throwaway(), name)
                 server = ServerContextFactory([identity.certificate, *identity.chain], identity.key)
