@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import select
 import threading
+import time
 
 import pytest
 
 from openssl_iface import SSL
+from openssl_iface.errors import TimedOutError
 from openssl_iface.testing.pki import PKI
 from openssl_iface.testing.wires import socket_pair
 
@@ -95,3 +97,27 @@ def test_one_thread_receives_while_another_renegotiates(here):
         here.sendall(b"hello")
     thread.join()
     assert received == b"hello" * ROUNDS
+
+
+def test_who_watches_and_gives_up_leaves_it_to_the_next(here):
+    """Another thread that waits for the same takes over, and hears what comes later."""
+    received = []
+
+    def receive() -> None:
+        try:
+            received.append(here.recv(100))
+        except SSL.Error as error:
+            received.append(type(error))
+
+    here._socket.settimeout(0.5)
+    first = threading.Thread(target=receive)
+    first.start()
+    while first.is_alive() and not here._conn.watched:
+        time.sleep(0.001)
+    here._socket.settimeout(30)
+    second = threading.Thread(target=receive)
+    second.start()
+    first.join()
+    here.sendall(b"later")
+    second.join()
+    assert received == [TimedOutError, b"later"]
