@@ -20,9 +20,9 @@ class _EllipticCurve:
         self.name = name
 
     @classmethod
-    def from_nid(cls, binding: Any, nid: int) -> _EllipticCurve:
+    def from_nid(cls, lib: Any, nid: int) -> _EllipticCurve:
         """The curve of a number of OpenSSL's."""
-        return cls(binding, nid, _ffi.string(binding.OBJ_nid2sn(nid)).decode())
+        return cls(lib, nid, _ffi.string(lib.OBJ_nid2sn(nid)).decode())
 
     @classmethod
     def _load_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:

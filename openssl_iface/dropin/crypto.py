@@ -502,6 +502,10 @@ class NetscapeSPKI(_BaseNetscapeSPKI):
         with _saying(ValueError, _DIGEST):
             translated(_BaseNetscapeSPKI.sign)(self, signable, digest)
 
+    def verify(self, key: PKey) -> bool:
+        """Whether it is signed with *key*."""
+        return bool(translated(_BaseNetscapeSPKI.verify)(self, key))
+
 
 RevokedType = Revoked
 CRLType = CRL

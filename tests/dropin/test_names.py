@@ -42,7 +42,8 @@ def test_is_there(name: str) -> None:
             thing = getattr(thing, part)
 
 
-# What pyOpenSSL 26.4 calls the parameters of all that is public in it, as a program may give them by name.
+# What pyOpenSSL 26.4 calls the parameters of all that is public in it, as a program may give them by name,
+# and earlier releases those of what they had besides, where ours have other names.
 SIGNATURES = (Path(__file__).parent / "parameters.txt").read_text().splitlines()
 ANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
