@@ -842,3 +842,12 @@ def test_raising_when_lost_below(aborts: bool) -> None:
     assert [event for event in logged if event["isError"]] == logged[: not aborts]
     assert client.pieces == 2
     assert client.reason.type is (ConnectionAborted if aborts else ZeroDivisionError)
+
+
+def test_pausing_outside_of_an_event() -> None:
+    """Nothing more is read from then on, not one event more."""
+    _, client, pair = settled()
+    client.transport.pauseProducing()
+    assert pair.below[1].producerState == "paused"
+    client.transport.resumeProducing()
+    assert pair.below[1].producerState == "producing"
