@@ -22,7 +22,7 @@ class _EllipticCurve:
     @classmethod
     def from_nid(cls, lib: Any, nid: int) -> _EllipticCurve:
         """The curve of a number of OpenSSL's."""
-        return cls(lib, nid, _ffi.string(lib.OBJ_nid2sn(nid)).decode())
+        return cls(lib, nid, _ffi.string(_lib.OBJ_nid2sn(nid)).decode())
 
     @classmethod
     def _load_elliptic_curves(cls, lib: Any) -> set[_EllipticCurve]:
