@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, pki, whole_matrix
 from twisted.internet.error import ConnectError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
@@ -467,5 +467,4 @@ class Endings(TransportCase):
         self.assertTrue(server.reason.check(ConnectionLost), server.reason)
 
 
-matrix(Endings, globals())
-matrix(Endings, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Endings, globals())

@@ -8,7 +8,7 @@ import socket
 import threading
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki, throwaway
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, pki, throwaway, whole_matrix
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IConsumer,
@@ -432,6 +432,4 @@ class Flow(TransportCase):
         self.assertIsNotNone(seen[0])
 
 
-matrix(Flow, globals())
-# What is made of these differs at its edges: one reactor shows it.
-matrix(Flow, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Flow, globals())

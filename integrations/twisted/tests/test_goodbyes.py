@@ -6,7 +6,7 @@ import itertools
 import os
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, whole_matrix
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
@@ -287,5 +287,4 @@ class Goodbyes(TransportCase):
         self.assertTrue(server.reason.check(ConnectionDone, ConnectionLost), server.reason)
 
 
-matrix(Goodbyes, globals())
-matrix(Goodbyes, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Goodbyes, globals())

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from transport_matrix import Recorder, TransportCase, matrix, pki
+from transport_matrix import Recorder, TransportCase, matrix, pki, whole_matrix
 from twisted.internet.error import ConnectionDone
 
 from openssl_iface import SSL
@@ -188,6 +188,5 @@ class Masses(TransportCase):
         self.assertLess(server.pieces, 400)
 
 
-matrix(Storms, globals())
-matrix(Storms, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Storms, globals())
 matrix(Masses, globals(), reactors=("epoll",))

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from transport_matrix import Recorder, TransportCase, either, matrix, pki
+from transport_matrix import Recorder, TransportCase, either, pki, whole_matrix
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 
 from openssl_iface import SSL
@@ -231,5 +231,4 @@ class Reentrancy(TransportCase):
         self.again()
 
 
-matrix(Reentrancy, globals())
-matrix(Reentrancy, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Reentrancy, globals())

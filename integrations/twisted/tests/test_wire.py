@@ -10,7 +10,7 @@ import socket
 import weakref
 from typing import Any
 
-from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, matrix, pki
+from transport_matrix import Once, Recorder, StdlibPeer, TransportCase, either, pki, whole_matrix
 from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.protocol import ClientFactory, Factory, Protocol
 
@@ -437,5 +437,4 @@ class Wire(TransportCase):
         self.assertEqual(reused, [True])
 
 
-matrix(Wire, globals())
-matrix(Wire, globals(), ("endpoint", "starttls"), ("epoll",))
+whole_matrix(Wire, globals())

@@ -4,7 +4,8 @@ The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered
 :func:`matrix` makes a test case for each from one class.  *layered* is ``TLSProtocol`` over Twisted's own
 TCP transports, *endpoint* what the endpoints make, *starttls* TLS that begins on a plain connection as soon
 as that is made.  What is about transports runs on the first two with every reactor; the others are made of
-these, so that one reactor shows what differs at their edges.
+these, so that one reactor shows what differs at their edges.  With OPENSSL_IFACE_ALL_CELLS in the
+environment, every reactor has those too.
 
 What is about one of two ends is written for one of them, and is marked by :func:`either`; :func:`matrix`
 makes a second set of cells for it, whose names end with ``reversed``, where the other end listens.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
+import os
 import shutil
 import ssl
 import tempfile
@@ -416,7 +418,7 @@ def matrix(
     edges: tuple[str, ...] = ("socket", "layered"),
     reactors: tuple[str, ...] = tuple(REACTORS),
 ) -> None:
-    """Put a test case for each cell of the matrix *into* a module's names."""
+    """Put a test case for each of these cells of the matrix *into* a module's names."""
     tests = [name for name in dir(base) if name.startswith("test_")]
     one_sided = {name: None for name in tests if not hasattr(getattr(base, name), "either")}
     roles = (False, True) if len(one_sided) < len(tests) else (False,)
@@ -434,3 +436,10 @@ def matrix(
             **(one_sided if backwards else {}),
         }
         into[name] = type(name, (base, SynchronousTestCase), cell)
+
+
+def whole_matrix(base: type[TransportCase], into: dict[str, Any]) -> None:
+    """The same for every cell; in a short run, what the other edges are made of is tried with one reactor."""
+    matrix(base, into)
+    every = "OPENSSL_IFACE_ALL_CELLS" in os.environ
+    matrix(base, into, ("endpoint", "starttls"), tuple(REACTORS) if every else ("epoll",))
