@@ -4,45 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import http.server
 import re
 import ssl
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
-from common import AUTHORITY, BODY, CERTIFICATE, DIRECTORY, HOST, KEY, STRANGER, done
+from common import AUTHORITY, BODY, DIRECTORY, HOST, STRANGER, done
+from served import serve
 
 CONFIGURATION = DIRECTORY / "mitmproxy"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        who = self.connection.getpeercert()
-        self.answer(repr(who and who["subject"]).encode() if self.path == "/who" else BODY)
-
-    def do_POST(self):
-        self.answer(self.rfile.read(int(self.headers["content-length"]))[::-1])
-
-    def answer(self, body):
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        pass  # the proxy refuses some of the connections
 
 
 @contextlib.contextmanager
@@ -90,12 +62,7 @@ def ask(connection, method="GET", path="/", body=None):
 
 
 def main():
-    server = Server(("127.0.0.1", 0), Handler)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(AUTHORITY))
-    context.verify_mode = ssl.CERT_OPTIONAL
-    context.load_cert_chain(CERTIFICATE, KEY)
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = serve()
     port = server.server_port
     both = DIRECTORY / "both.pem"
     both.write_bytes((DIRECTORY / "client.key").read_bytes() + (DIRECTORY / "client.pem").read_bytes())

@@ -2,50 +2,15 @@
 
 from __future__ import annotations
 
-import http.server
-import ssl
-import threading
-
 import urllib3
 import urllib3.contrib.pyopenssl
-from common import AUTHORITY, BODY, CERTIFICATE, DIRECTORY, HOST, KEY, STRANGER, done
+from common import AUTHORITY, BODY, DIRECTORY, HOST, STRANGER, done
+from served import serve
 
 urllib3.contrib.pyopenssl.inject_into_urllib3()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        name = (self.connection.getpeercert() or {}).get("subject")
-        self.answer(repr(name).encode() if self.path == "/who" else BODY)
-
-    def do_POST(self):
-        self.answer(self.rfile.read(int(self.headers["content-length"]))[::-1])
-
-    def answer(self, body):
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        pass  # the client refuses some of the connections
-
-
-server = Server(("127.0.0.1", 0), Handler)
-context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(AUTHORITY))
-context.verify_mode = ssl.CERT_OPTIONAL
-context.load_cert_chain(CERTIFICATE, KEY)
-server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-threading.Thread(target=server.serve_forever, daemon=True).start()
+server = serve()
 url = f"https://{HOST}:{server.server_port}"
 
 with urllib3.PoolManager(ca_certs=str(AUTHORITY), timeout=20, retries=False) as pool:
