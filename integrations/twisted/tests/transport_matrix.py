@@ -45,6 +45,7 @@ from openssl_iface_twisted import (
     listenSSL,
     startTLS,
 )
+from openssl_iface_twisted._hub import hub_of
 
 # -- a throwaway PKI ------------------------------------------------------------------
 
@@ -247,10 +248,20 @@ def asyncio_reactor(case: Any) -> Any:
     return AsyncioSelectorReactor(loop)
 
 
+def epoll_reactor(case: Any) -> Any:
+    """Closed at the end: before they are collected, a thousand can be open, too many for select."""
+    from twisted.internet.epollreactor import EPollReactor
+
+    reactor = EPollReactor()
+    case.addCleanup(reactor._poller.close)
+    case.addCleanup(hub_of(reactor)._epoll.close)
+    return reactor
+
+
 REACTORS = {
     "select": "twisted.internet.selectreactor.SelectReactor",
     "poll": "twisted.internet.pollreactor.PollReactor",
-    "epoll": "twisted.internet.epollreactor.EPollReactor",
+    "epoll": epoll_reactor,
     "asyncio": asyncio_reactor,
 }
 VERSIONS = {"1.2": ProtocolVersion.TLS1_2, "1.3": ProtocolVersion.TLS1_3}
