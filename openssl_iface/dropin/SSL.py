@@ -566,6 +566,28 @@ class Connection(_NamedConnection):
             )
         translated(_BaseConnection.set_session)(self, session)
 
+    # -- datagrams: on other connections these do nothing
+
+    def _is_datagram(self) -> bool:
+        return bool(_lib.SSL_is_dtls(self._ssl_borrowed))
+
+    def DTLSv1_handle_timeout(self) -> bool:
+        """Send again what is overdue; whether something was."""
+        return self._is_datagram() and bool(translated(_BaseConnection.DTLSv1_handle_timeout)(self))
+
+    def set_ciphertext_mtu(self, mtu: int) -> None:
+        """The most bytes of ciphertext in a datagram."""
+        need(mtu, int, "an integer is required")
+        if self._is_datagram():
+            super().set_ciphertext_mtu(mtu)
+
+    def get_cleartext_mtu(self) -> int:
+        """The most bytes of plaintext in a datagram; 0 before the handshake is complete."""
+        try:
+            return int(super().get_cleartext_mtu())
+        except Error:
+            return 0
+
     # -- what is known
 
     def get_session(self) -> Any:

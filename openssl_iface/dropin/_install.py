@@ -114,6 +114,15 @@ def _names() -> list[str]:
     return [name for name in sys.modules if name == THEIRS or name.startswith(f"{THEIRS}.")]
 
 
+def by_both_names(name: str) -> None:
+    """Have the module *name* of this package in ``sys.modules`` by its other name, too.
+
+    ``from OpenSSL import rand`` leaves only what it has imported by the package's own name.
+    """
+    if installed():
+        sys.modules.setdefault(THEIRS + name.removeprefix(OURS), sys.modules[name])
+
+
 def install() -> None:
     """Be ``OpenSSL`` to whoever imports it from now on in this process.
 

@@ -258,6 +258,10 @@ class X509Req(_BaseX509Req):
         with _saying(ValueError, _DIGEST):
             translated(_BaseX509Req.sign)(self, signable, digest)
 
+    def verify(self, pkey: PKey) -> int:
+        """1 if it is signed with *pkey*."""
+        return int(translated(_BaseX509Req.verify)(self, pkey))
+
 
 X509ReqType = X509Req
 

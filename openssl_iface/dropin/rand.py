@@ -8,7 +8,10 @@ from typing import Any
 
 from .. import rand as _ours
 from ..rand import *  # noqa: F403
+from ._install import by_both_names
 from ._translate import name_as_theirs, need
+
+by_both_names(__name__)
 
 # Below who imports it are the door's loader and importlib.
 warnings.warn(

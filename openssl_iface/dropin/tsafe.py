@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ._install import by_both_names
 from .SSL import Connection
 
+by_both_names(__name__)
 __all__ = ["Connection"]

@@ -17,12 +17,13 @@ from __future__ import annotations
 import functools
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from .. import crypto
 from ..typing import CRL, X509, PKey, Revoked, X509Extension
@@ -214,6 +215,7 @@ class Authority:
         :param alt_names: the subjectAltName in OpenSSL's config syntax, instead of what *names* make.
         :param extensions: further extensions (IX509Extension).
         :param verdicts: see :class:`Identity`.
+        :raises TypeError, ValueError: one of *names* is no name.
         """
         if key is None:
             key = _rsa_key() if kind == "RSA" else new_key(kind)
@@ -267,11 +269,21 @@ class Authority:
         return crypto.dump_crl(crypto.FILETYPE_PEM, crl)
 
 
-def _alt_name(name: str) -> str:
+# What follows goes into OpenSSL's config syntax, where a comma would begin another name.
+_HOST_NAME = re.compile(r"[\w*-]+(\.[\w*-]+)*", re.ASCII)
+
+
+def _alt_name(name: Any) -> str:
+    if not isinstance(name, str):
+        raise TypeError(f"names: text is needed, not {type(name).__name__}")
+    if _HOST_NAME.fullmatch(name) and not name.replace(".", "").isdigit():
+        return f"DNS:{name}"
     try:
+        if "%" in name:  # an IPv6Address has a scope, a certificate's has none
+            raise ValueError
         return f"IP:{ipaddress.ip_address(name)}"
     except ValueError:
-        return f"DNS:{name}"
+        raise ValueError(f"names: {name!r} is no host name (A-labels, ASCII) and no IP address") from None
 
 
 def _certificate(

@@ -68,6 +68,17 @@ def test_digests(pki: PKI) -> None:
             attempt()
 
 
+def test_signatures_that_hold() -> None:
+    key = crypto.PKey()
+    key.generate_key(crypto.TYPE_RSA, 2048)
+    request, spki = crypto.X509Req(), crypto.NetscapeSPKI()
+    for one in (request, spki):
+        one.set_pubkey(key)
+        one.sign(key, "sha256")
+    assert repr(request.verify(key)) == "1"
+    assert repr(spki.verify(key)) == "True"
+
+
 def test_attributes_of_names() -> None:
     name = crypto.X509().get_subject()
     with pytest.raises(AttributeError, match=r"^No such attribute$"):

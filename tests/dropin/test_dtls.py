@@ -77,6 +77,15 @@ def test_cookies_timers_and_data(ends: tuple[SSL.Connection, SSL.Connection]) ->
     assert server.recv(LARGE) == b"hello"
 
 
+def test_sizes_and_timers_of_what_has_none(ends: tuple[SSL.Connection, SSL.Connection]) -> None:
+    assert ends[0].get_cleartext_mtu() == 0  # the handshake has not begun
+    stream = SSL.Connection(SSL.Context(SSL.TLS_METHOD))
+    assert stream.DTLSv1_get_timeout() is None
+    assert stream.DTLSv1_handle_timeout() is False
+    stream.set_ciphertext_mtu(1200)
+    assert stream.get_cleartext_mtu() == 0
+
+
 def test_a_cookie_that_is_too_long_is_an_error(pki: PKI) -> None:
     context = SSL.Context(SSL.DTLS_METHOD)
     context.set_cookie_generate_callback(lambda _: bytes(256))

@@ -72,6 +72,31 @@ assert openssl_iface.dropin.SSL is SSL
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_a_module_that_is_asked_for_later_has_both_names(run: Run) -> None:
+    done = run(
+        "-Wignore:OpenSSL.rand is deprecated",
+        "-c",
+        INSTALL
+        + """
+import sys
+from OpenSSL import rand, tsafe
+assert sys.modules["OpenSSL.rand"] is rand
+assert sys.modules["OpenSSL.tsafe"] is tsafe
+""",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_the_drop_in_none_has(run: Run) -> None:
+    done = run(
+        "-W",
+        "ignore",
+        "-c",
+        "import sys, openssl_iface.dropin.rand; assert 'OpenSSL.rand' not in sys.modules",
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_twice_is_once(run: Run) -> None:
     done = run("-c", INSTALL + INSTALL + "import sys; print(len(sys.meta_path))")
     once = run("-c", INSTALL + "import sys; print(len(sys.meta_path))")

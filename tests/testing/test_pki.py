@@ -140,6 +140,28 @@ def test_an_authority_issues_what_is_asked():
     assert extension in identity.certificate.get_extensions()
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a.test,DNS:b.test",
+        "a.test\nb.test",
+        "a.test\n",
+        "a..test",
+        "",
+        "@section",
+        "email:copy",
+        "300.0.0.1",
+        "fe80::1%lo,DNS:b.test",
+        "b\u00fccher.test",
+        b"a.test",
+        2130706433,
+    ],
+)
+def test_what_is_no_name_is_refused(pki, name):
+    with pytest.raises((TypeError, ValueError), match="names: "):
+        pki.ca.issue("localhost", name)
+
+
 def test_unknown_kinds_of_keys_are_refused():
     with pytest.raises(ValueError, match="kind"):
         new_key("DSA")  # type: ignore[arg-type]
