@@ -8,9 +8,10 @@ from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import CertificateVerificationError, Error
 from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi.context import Context
 from openssl_iface.impl_cffi.session import Session
 from openssl_iface.interfaces import ISession
-from openssl_iface.values import ProtocolVersion, VerifyMode
+from openssl_iface.values import Method, ProtocolVersion, VerifyMode
 
 
 @pytest.fixture
@@ -160,11 +161,26 @@ def test_one_that_was_never_verified_is_refused_where_it_must_be(tls, version, c
     server.set_session_id(b"tests")
     careless.set_verify(VerifyMode.NONE)
     session = one(tls, server, careless, host=None)[1].get_session()
+    assert resumed(tls, server, careless, session, host=None)
+    session = one(tls, server, careless, host=None)[1].get_session()
     both = tls.connections(server, tls.client_context(version))
     both[1].set_session(session)
     error = tls.exchange(*both)[1].error
     assert type(error) is CertificateVerificationError
     assert error.verify_code in getattr(tls.pki, case).verdicts
+
+
+def test_one_without_a_certificate_is_nobodys(tls):
+    """Of a cipher suite that knows none (anonymous Diffie-Hellman)."""
+    server, careless, client = Context(Method.TLS), Context(Method.TLS), tls.client_context()
+    for context in (server, careless, client):
+        context.set_max_proto_version(ProtocolVersion.TLS1_2)
+        context.set_cipher_list("AECDH-AES128-SHA:@SECLEVEL=0")
+    session = one(tls, server, careless, host=None)[1].get_session()
+    assert resumed(tls, server, careless, session, host=None)
+    both = tls.connections(server, client)
+    both[1].set_session(session)
+    assert isinstance(tls.exchange(*both)[1].error, CertificateVerificationError)
 
 
 def test_a_malformed_name_is_refused_on_resumption_too(tls, version):

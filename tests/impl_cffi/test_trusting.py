@@ -11,7 +11,7 @@ from openssl_iface.impl_cffi.connection import Connection
 from openssl_iface.impl_cffi.context import Context
 from openssl_iface.impl_cffi.store import X509Store
 from openssl_iface.impl_cffi.x509 import X509
-from openssl_iface.testing.pki import CASES, Authority
+from openssl_iface.testing.pki import CASES, Authority, raw_dns_names
 from openssl_iface.values import Method, ProtocolVersion, VerifyMode
 
 DEMAND = VerifyMode.PEER | VerifyMode.FAIL_IF_NO_PEER_CERT
@@ -99,6 +99,33 @@ class TestServersCertificates:
         identity = tls.pki.ca.issue(alt_names="DNS:127.0.0.1", common_name="x")
         assert attempt(tls, identity, "127.0.0.1")[1].error.verify_code == 64
 
+    @pytest.mark.parametrize(("names", "host"), [("IP:127.0.0.1", "localhost"), ("DNS:other.test", "127.0.0.1")])
+    def test_a_common_name_does_not_count(self, tls, version, names, host):
+        """Whatever names of other kinds there are; nor where a session of nobody in particular is resumed."""
+        server = tls.server_context(version, tls.pki.ca.issue(alt_names=names, common_name=host))
+        client = tls.client_context(version)
+        before = tls.connections(server, client, host=None)
+        tls.exchange(*before, sound=True)
+        session = before[1].get_session()
+        for resuming in (False, True):
+            both = tls.connections(server, client, host=host)
+            if resuming:
+                both[1].set_session(session)
+            assert tls.exchange(*both)[1].error.verify_code in {62, 64}
+
+    @pytest.mark.parametrize("bad", [b"a b", b"localhost ", b"a\0b", b"\0", b"a\x7f", b"\xe9", b"\n"])
+    def test_a_name_that_cannot_be_meant_spoils_a_good_one(self, tls, version, bad):
+        """Also where a session of nobody in particular is resumed."""
+        identity = tls.pki.ca.issue(alt_names=raw_dns_names(b"localhost", bad), common_name="x")
+        _, end = attempt(tls, identity, "localhost", version=version)
+        assert end.error.verify_code == INVALID_EXTENSION
+        server, client = tls.server_context(version, identity), tls.client_context(version)
+        before = tls.connections(server, client, host=None)
+        tls.exchange(*before, sound=True)
+        both = tls.connections(server, client)
+        both[1].set_session(before[1].get_session())
+        assert tls.exchange(*both)[1].error.verify_code == INVALID_EXTENSION
+
     @pytest.mark.parametrize(
         "name",
         [
@@ -111,6 +138,14 @@ class TestServersCertificates:
         with pytest.raises((ValueError, Error), match="name"):
             client.set_verify_host(name)
         assert tls.exchange(server, client)[1].error.verify_code == 62
+
+    @pytest.mark.parametrize("hosts", [("127.0.0.1", "localhost"), ("localhost", "127.0.0.1")])
+    def test_the_last_name_counts(self, tls, hosts):
+        for good, host in enumerate(hosts):
+            identity = tls.pki.ca.issue(host, common_name="nobody")
+            both = tls.connections(tls.server_context(None, identity), tls.client_context(), host=hosts[0])
+            both[1].set_verify_host(hosts[1])
+            assert (tls.exchange(*both)[1].error is None) is bool(good)
 
     def test_a_name_alone_is_enough_to_verify(self, tls):
         client = Context(Method.TLS)
