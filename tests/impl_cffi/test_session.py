@@ -155,6 +155,17 @@ def test_another_name_is_refused(tls, contexts):
     assert not ends[1].handshake_done or ends[1].ended is not None
 
 
+def test_an_address_is_one_on_resumption_too(tls, version):
+    identity = tls.pki.ca.issue("127.0.0.1", common_name="x")
+    server, client = tls.server_context(version, identity), tls.client_context(version)
+    assert resumed(
+        tls, server, client, one(tls, server, client, host="127.0.0.1")[1].get_session(), "127.0.0.1"
+    )
+    both = tls.connections(server, client, host="127.0.0.2")
+    both[1].set_session(one(tls, server, client, host="127.0.0.1")[1].get_session())
+    assert tls.exchange(*both)[1].error.verify_code == 64
+
+
 @pytest.mark.parametrize("case", ["untrusted", "wrong_name", "expired"])
 def test_one_that_was_never_verified_is_refused_where_it_must_be(tls, version, case):
     server, careless = tls.server_context(version, getattr(tls.pki, case)), tls.client_context(version)

@@ -99,7 +99,9 @@ class TestServersCertificates:
         identity = tls.pki.ca.issue(alt_names="DNS:127.0.0.1", common_name="x")
         assert attempt(tls, identity, "127.0.0.1")[1].error.verify_code == 64
 
-    @pytest.mark.parametrize(("names", "host"), [("IP:127.0.0.1", "localhost"), ("DNS:other.test", "127.0.0.1")])
+    @pytest.mark.parametrize(
+        ("names", "host"), [("IP:127.0.0.1", "localhost"), ("DNS:other.test", "127.0.0.1")]
+    )
     def test_a_common_name_does_not_count(self, tls, version, names, host):
         """Whatever names of other kinds there are; nor where a session of nobody in particular is resumed."""
         server = tls.server_context(version, tls.pki.ca.issue(alt_names=names, common_name=host))

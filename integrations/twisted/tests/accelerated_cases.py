@@ -167,6 +167,107 @@ class Established(Case):
         self.assertIn(calls.count("oi_fast_read"), (20, 21))  # a session ticket may come by itself
 
     @inlineCallbacks
+    def test_who_only_receives_goes_direct_too(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        for size in (1, 2):
+            client.transport.write(b"x")
+            yield server.received(size)
+        self.assertTrue(server.lane.direct)
+
+    @inlineCallbacks
+    def test_small_writes_leave_together(self):
+        """Also after large ones; with one call of the reactor's, and with none in an event."""
+        waiting: list[int] = []
+
+        def answer(peer: Peer) -> None:
+            before = len(loop.getDelayedCalls())
+            peer.transport.write(b"a")
+            waiting.append(len(loop.getDelayedCalls()) - before)
+
+        server, client = Peer(data=answer), Peer()
+        yield self.connect(server, client)
+        for peer in (server, client):
+            peer.transport.write(b"x" * 50_000)
+            peer.transport.write(b"x" * 50_000)
+        yield server.received(100_000)
+        yield client.received(100_000 + len(waiting))
+        yield deferLater(loop, 0)
+        asked, answered = len(server.data), len(client.data)
+        before = len(loop.getDelayedCalls())
+        waiting.clear()
+        calls: list[str] = []
+
+        def profile(frame: Any, event: str, function: Any) -> None:
+            if event == "c_call" and getattr(function, "__name__", "") == "oi_fast_write":
+                calls.append("write")
+
+        sys.setprofile(profile)
+        try:
+            for _ in range(3):
+                client.transport.write(b"y")
+            self.assertEqual(len(loop.getDelayedCalls()) - before, 1)
+            yield server.received(asked + 3)
+            yield client.received(answered + 1)
+        finally:
+            sys.setprofile(None)
+        self.assertEqual(len(calls), 2)
+        self.assertEqual(waiting, [0])
+
+    @inlineCallbacks
+    def test_what_is_written_may_change(self):
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        data = bytearray(b"as it was")
+        client.transport.write(data)
+        data[:] = b"xxxxxxxxx"
+        yield server.received(9)
+        self.assertEqual(server.data, b"as it was")
+        with self.assertRaises(TypeError):
+            client.transport.write("text")
+
+    @inlineCallbacks
+    def test_what_was_collected_in_the_handshake_comes_first(self):
+        def begin(peer: Peer) -> None:
+            loop.callLater(0, peer.transport.write, b"2" * 100_000)
+            peer.transport.write(b"1")
+
+        server, client = Peer(handshake=begin), Peer(handshake=begin)
+        yield self.connect(server, client)
+        yield gatherResults([server.received(100_001), client.received(100_001)])
+        for peer in (server, client):
+            self.assertEqual(peer.data, b"1" + b"2" * 100_000)
+
+    @inlineCallbacks
+    def test_nothing_is_delivered_after_aborting(self):
+        sizes: list[int] = []
+
+        def abort(peer: Peer) -> None:
+            peer.transport.abortConnection()
+            sizes.append(len(peer.data))
+
+        server, client = Peer(), Peer(data=abort)
+        yield self.connect(server, client)
+        server.transport.write(BIG)
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(sizes, [len(client.data)])
+
+    @inlineCallbacks
+    def test_what_comes_before_a_broken_record_is_delivered(self):
+        """Both in one segment."""
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        client.transport.write(b"warm")
+        yield server.received(4)
+        client.lane.release()
+        handle = client.transport.getHandle()
+        handle.event_write(b"good")
+        client.transport.transport.socket.send(handle.event_output() + b"\x17\x03\x03\x00\x20" + bytes(32))
+        yield server.lost
+        self.assertEqual(server.data, b"warmgood")
+        self.assertIsInstance(server.reason.value, SSL.Error)
+
+    @inlineCallbacks
     def test_large_amounts_arrive_whole_and_in_order(self):
         """The kernel's buffers fill, also while the peer does not read; small writes come in between."""
         server, client = Peer(), Peer()
@@ -344,6 +445,71 @@ class Established(Case):
         self.assertEqual(client.data, BIG)
 
 
+class Renegotiation(Case):
+    """TLS 1.2: what the client writes waits for the server's answer."""
+
+    def factories(self) -> tuple[Any, Any]:
+        server, client = (SSL.Context(SSL.TLSv1_2_METHOD) for _ in range(2))
+        authority = Authority("CA").issue("localhost")
+        server.use_certificate(load_certificate(FILETYPE_PEM, authority.chain_pem))
+        server.use_privatekey(load_privatekey(FILETYPE_PEM, authority.key_pem))
+        server.set_options(getattr(SSL, "OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+        return Given(server), Given(client)
+
+    @inlineCallbacks
+    def carried_out(self, server: Peer, client: Peer) -> Any:
+        yield gatherResults([server.ready, client.ready])
+        client.transport.write(b"warm")
+        yield server.received(4)
+        self.assertIsNotNone(client.lane)
+        for turn in range(3):
+            client.transport.getHandle().renegotiate()
+            client.transport.write(b"x" * 70_000)
+            client.transport.write(b"y")
+            server.transport.write(b"meanwhile")
+            yield server.received(4 + (turn + 1) * 70_001)
+        self.assertEqual(server.data, b"warm" + 3 * (b"x" * 70_000 + b"y"))
+        client.transport.getHandle().renegotiate()
+        client.transport.write(b"z" * 70_000)
+        client.transport.loseConnection()
+        yield gatherResults([server.lost, client.lost])
+        self.assertEqual(server.data[-70_000:], b"z" * 70_000)
+        self.assertEqual(client.data, b"meanwhile" * 3)
+
+    @inlineCallbacks
+    def test_over_the_socket(self):
+        own, other = self.factories()
+        server, client = Peer(), Peer()
+        port = loop.listenSSL(0, Once(server), own, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        loop.connectSSL("127.0.0.1", port.getHost().port, Once(client), other)
+        yield self.carried_out(server, client)
+
+    @inlineCallbacks
+    def test_within_TLS(self):
+        own, other = self.factories()
+        server, client = Peer(), Peer()
+        inner = tls.TLSMemoryBIOFactory(own, False, Factory.forProtocol(lambda: server))
+        port = yield endpoints.TCP4ServerEndpoint(loop, 0, interface="127.0.0.1").listen(
+            tls.TLSMemoryBIOFactory(contexts()[0], False, inner)
+        )
+        self.addCleanup(port.stopListening)
+        below = endpoints.TCP4ClientEndpoint(loop, "127.0.0.1", port.getHost().port)
+        outer = tls.TLSMemoryBIOFactory(other, True, Factory.forProtocol(lambda: client))
+        yield endpoints.wrapClientTLS(contexts()[1], below).connect(outer)
+        yield self.carried_out(server, client)
+
+
+class Given(ssl.ContextFactory):
+    """Gives this context."""
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+
+    def getContext(self) -> Any:
+        return self.context
+
+
 class Producer:
     """Push or pull: BIG in blocks."""
 
@@ -405,6 +571,22 @@ class Producers(Case):
     def test_pull(self):
         return self.produce(False)
 
+    @inlineCallbacks
+    def test_closing_waits_for_the_producer(self):
+        """Which goes on in small pieces, also when the connection is closing."""
+        server, client = Peer(), Peer()
+        yield self.connect(server, client)
+        producer = Producer(server.transport, True)
+        producer.pauseProducing()
+        producer.resumeProducing = lambda: None  # type: ignore[method-assign]
+        server.transport.loseConnection()
+        server.transport.write(b"the end")
+        yield deferLater(loop, 0)
+        server.transport.unregisterProducer()
+        yield gatherResults([server.lost, client.lost])
+        self.assertTrue(client.data.endswith(b"the end"))
+        self.assertIsInstance(client.reason.value, ConnectionDone)
+
 
 class OtherTransports(Case):
     @inlineCallbacks
@@ -431,7 +613,9 @@ class OtherTransports(Case):
         server.transport.write(BIG)
         yield client.received(6 + len(BIG))
         self.assertEqual(client.data[6:], BIG)
-        self.assertIsNotNone(server.lane)
+        server.transport.write(b"again")
+        yield client.received(11 + len(BIG))
+        self.assertTrue(server.lane.direct)
         client.transport.loseConnection()
         yield gatherResults([server.lost, client.lost])
         self.assertIsInstance(server.reason.value, ConnectionDone)
@@ -475,6 +659,9 @@ class OtherTransports(Case):
         yield client.received(16)
         self.assertFalse(client.lane.direct)
         self.assertTrue(client.transport.transport.__dict__["_lane"].direct)
+        client.transport.write(BIG)
+        yield client.received(16 + len(BIG))
+        self.assertEqual(client.data, b"through twoagain" + BIG)
         client.transport.loseConnection()
         yield gatherResults([server.lost, client.lost])
 
@@ -504,6 +691,67 @@ class Limits(Case):
         self.assertNotEqual(before, dict(vars(tls.TLSMemoryBIOProtocol)))
         undo()
         self.assertEqual(before, dict(vars(tls.TLSMemoryBIOProtocol)))
+
+    def test_an_old_undo_undoes_nothing_new(self):
+        self.undo()
+        before = dict(vars(tls.TLSMemoryBIOProtocol))
+        undo = accelerate()
+        self.addCleanup(undo)
+        self.undo()
+        self.assertNotEqual(before, dict(vars(tls.TLSMemoryBIOProtocol)))
+
+    @inlineCallbacks
+    def test_who_replaces_a_method_of_one_keeps_it(self):
+        """Of the TLS layer, of its ``write``, or of the transport below."""
+        for which, name in (("above", "dataReceived"), ("above", "write"), ("below", "writeSomeData")):
+            seen: list[int] = []
+
+            def replace(peer: Peer, which: str = which, name: str = name, seen: list[int] = seen) -> None:
+                one: Any = peer.transport if which == "above" else peer.transport.transport
+                own = getattr(one, name)
+                setattr(one, name, lambda data: (seen.append(len(data)), own(data))[1])
+
+            server, client = Peer(data=echo), Peer(made=replace)
+            yield self.connect(server, client)
+            for turn in range(3):
+                count = len(seen)
+                client.transport.write(b"x" * 100)
+                yield client.received(100 * turn + 100)
+                self.assertGreater(len(seen), count, name)
+            yield self.end(server, client)
+
+    @inlineCallbacks
+    def test_who_stands_between_is_not_passed_by(self):
+        """A protocol that hands its transport on, and what comes."""
+        seen: list[int] = []
+
+        class Between(Protocol):
+            def __init__(self, above: Any) -> None:
+                self.above = above
+
+            def connectionMade(self) -> None:
+                self.above.makeConnection(self.transport)
+
+            def dataReceived(self, data: bytes) -> None:
+                seen.append(len(data))
+                self.above.dataReceived(data)
+
+            def connectionLost(self, reason: Any = None) -> None:
+                self.above.connectionLost(reason)
+
+        server, client = Peer(data=echo), Peer()
+        port = loop.listenSSL(0, Once(server), contexts()[0], interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        above = tls.TLSMemoryBIOFactory(contexts()[1], True, Once(client))
+        between = Between(above.buildProtocol(None))
+        loop.connectTCP("127.0.0.1", port.getHost().port, Once(between))
+        self.addCleanup(self.end, server, client)
+        yield gatherResults([server.ready, client.ready])
+        for turn in range(3):
+            count = len(seen)
+            client.transport.write(b"x" * 100)
+            yield client.received(100 * turn + 100)
+            self.assertGreater(len(seen), count)
 
     @inlineCallbacks
     def test_who_overrides_something_keeps_it(self):

@@ -30,6 +30,8 @@ from zope.interface.verify import verifyObject
 
 from openssl_iface import errors
 from openssl_iface.registry import get_backend
+from openssl_iface.testing.pki import Authority
+from openssl_iface.values import Method, ProtocolVersion, Want
 from openssl_iface_twisted import (
     ClientContextFactory,
     DefaultOpenSSLContextFactory,
@@ -41,7 +43,7 @@ from openssl_iface_twisted import (
     wrapClientTLS,
     wrapServerTLS,
 )
-from openssl_iface_twisted.contexts import check_factory
+from openssl_iface_twisted.contexts import check_factory, connection_for
 
 
 def quoted(name: str) -> str:
@@ -270,6 +272,86 @@ def test_wrong_arguments_are_named() -> None:
         DefaultOpenSSLContextFactory(pki() / "client.key", pki() / "server.pem")
     with pytest.raises(TypeError, match="key"):
         ServerContextFactory(object())
+
+
+# What each kind of server asks for, and what each kind of client brings: in memory.
+
+
+def shaken(server: Any, client: Any, session: Any = None) -> tuple[Any, Any]:
+    """The connections of two factories, once their handshake has ended; its error is raised."""
+    both = connection_for(server, False, None, None), connection_for(client, True, None, None)
+    if session is not None:
+        both[1].set_session(session)
+    both[1].event_proceed()
+    moved = True
+    while moved:
+        moved = False
+        for one, other in (both, both[::-1]):
+            while data := one.event_output():
+                moved = True
+                other.event_feed(data)
+                while other.wants & Want.PROCEED:
+                    other.event_proceed()
+    return both
+
+
+def good_client(hostname: str = "localhost", **options: Any) -> VerifyingClientContextFactory:
+    return VerifyingClientContextFactory(hostname, cafile=pki() / "ca.pem", **options)
+
+
+class OldTLS(ClientContextFactory):
+    method = Method.TLSv1_1
+
+
+def test_which_versions_of_tls() -> None:
+    files = pki() / "server.key", pki() / "server.pem"
+    for factory in (
+        ClientContextFactory(),
+        DefaultOpenSSLContextFactory(*files),
+        good_client(),
+        ServerContextFactory(*files[::-1]),
+    ):
+        assert factory.getContext().get_min_proto_version() == ProtocolVersion.TLS1_2
+    for factory in (OldTLS(), DefaultOpenSSLContextFactory(*files, Method.TLSv1_1)):
+        assert factory.getContext().get_max_proto_version() == ProtocolVersion.TLS1_1
+
+
+def test_the_chain_and_the_key_of_another_kind(tmp_path: Path) -> None:
+    """A server presents all of its file; a key of another kind is not taken for another certificate's."""
+    root = Authority()
+    identity = root.intermediate().issue("localhost")
+    files = identity.write(tmp_path)
+    client = VerifyingClientContextFactory("localhost", trust=[root.certificate])
+    _, connection = shaken(DefaultOpenSSLContextFactory(files.key, files.certificate), client)
+    assert len(connection.get_verified_chain()) == 3
+    other = root.issue("localhost", kind="RSA").write(tmp_path, "other")
+    with pytest.raises(errors.OpenSSLError):
+        DefaultOpenSSLContextFactory(other.key, files.certificate)
+    with pytest.raises(errors.CertificateVerificationError):
+        shaken(DefaultOpenSSLContextFactory(files.key, files.certificate), good_client())
+
+
+@pytest.mark.parametrize(
+    ("hostname", "asked"),
+    [("localhost", b"localhost"), ("localhost.", b"localhost"), ("127.0.0.1", None), ("::1", None)],
+)
+def test_the_name_that_is_asked_for(hostname: str, asked: bytes | None) -> None:
+    server, client = shaken(ServerContextFactory(pki() / "server-both.pem"), good_client(hostname))
+    assert server.get_servername() == asked
+    assert client.get_peer_certificate() is not None
+
+
+def test_clients_certificates() -> None:
+    """Who asks for one names its authorities, refuses a client without, and resumes one with."""
+    server = ServerContextFactory(pki() / "server-both.pem", clientCA=pki() / "ca.pem")
+    client = good_client(certificate=pki() / "client.pem", key=pki() / "client.key")
+    accepted, connected = shaken(server, client)
+    assert accepted.get_peer_certificate().get_subject().CN == "localhost"
+    assert [name.CN for name in connected.get_client_ca_list()] == ["Test CA"]
+    assert shaken(server, client, connected.get_session())[1].session_reused()
+    assert shaken(server, good_client(certificate=pki() / "client-both.pem"))
+    with pytest.raises(errors.Error):
+        shaken(server, good_client())
 
 
 FILES = "privateKey=server-both.pem"

@@ -147,12 +147,16 @@ class Lane:
     def _deliver(self, data: bytes) -> None:
         """Let go what waited for an event, pass its plaintext on, and send what is said to that."""
         tls = self.protocol
-        if tls._appSendBuffer and not self.connection.queued:
-            tls._unbufferPendingWrites()
+        self._let_go()
         if data and not tls._aborted:
             tls.wrappedProtocol.dataReceived(data)
         if self._pieces:
             self.flush()
+
+    def _let_go(self) -> None:
+        """Nothing waits for a renegotiation any more: resume the producer, or close."""
+        if self.protocol._appSendBuffer and not self.connection.queued:
+            self.protocol._unbufferPendingWrites()
 
     def _settle(self) -> Any:
         """Do what the event has left; returns why the transport below is lost, if it is."""
@@ -160,6 +164,7 @@ class Lane:
         while not tls._lostTLSConnection and tls._tlsConnection is connection:
             if connection.wants & WRITE:
                 tls._flushSendBIO()
+                self._let_go()
             if connection.wants & PROCEED:
                 try:
                     data = connection.event_proceed()
