@@ -229,7 +229,7 @@ class Established(Case):
     @inlineCallbacks
     def test_what_was_collected_in_the_handshake_comes_first(self):
         def begin(peer: Peer) -> None:
-            loop.callLater(0, peer.transport.write, b"2" * 100_000)
+            loop.callLater(0, lambda: peer.transport.write(b"2" * 100_000))
             peer.transport.write(b"1")
 
         server, client = Peer(handshake=begin), Peer(handshake=begin)
