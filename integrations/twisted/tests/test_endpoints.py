@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from transport_matrix import Once, Recorder, TransportCase, matrix, pki
+from twisted.internet.address import IPv4Address
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
@@ -19,6 +21,7 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
+    IHostnameResolver,
     IOpenSSLClientConnectionCreator,
     IOpenSSLContextFactory,
     IOpenSSLServerConnectionCreator,
@@ -40,6 +43,7 @@ from openssl_iface_twisted import (
     TLSServerEndpoint,
     VerifyingClientContextFactory,
     clientContextFactory,
+    strings,
     wrapClientTLS,
     wrapServerTLS,
 )
@@ -62,7 +66,7 @@ class Endpoints(TransportCase):
         def listens(port: Any) -> Any:
             endpoint = connecting(self.reactor, port.getHost().port)
             verifyObject(IStreamClientEndpoint, endpoint)
-            return endpoint.connect(Once(client))
+            return endpoint.connect(Once(client)).addCallback(lambda made: self.assertIs(made, client))
 
         problems: list[Any] = []
         endpoint.listen(Once(server)).addCallback(listens).addErrback(
@@ -91,7 +95,7 @@ class Endpoints(TransportCase):
 
     def test_positional_strings(self) -> None:
         """An address to connect to, and another name to verify; one file with key and certificate."""
-        _, client = self.through(
+        server, client = self.through(
             lambda reactor: serverFromString(
                 reactor,
                 f"ossl:port=0:privateKey={quoted('server-both.pem')}:interface=127.0.0.1"
@@ -100,10 +104,11 @@ class Endpoints(TransportCase):
             lambda reactor, port: clientFromString(
                 reactor,
                 f"ossl:127.0.0.1:{port}:hostname=localhost:caCertsDir={quoteStringArgument(str(pki()))}"
-                f":certificate={quoted('client-both.pem')}:bindAddress=127.0.0.1",
+                f":certificate={quoted('client-both.pem')}:bindAddress=127.0.0.2",
             ),
         )
         self.assertEqual(client.data, b"echo")
+        self.assertEqual(server.transport.getPeer().host, "127.0.0.2")
         self.assertEqual(client.transport.getHandle().get_protocol_version_name(), "TLSv1.2")
         self.assertEqual(len(client.transport.getHandle().get_peer_cert_chain()), 2)
 
@@ -123,6 +128,54 @@ class Endpoints(TransportCase):
             ),
         )
         self.assertIs(client.reason.type, errors.CertificateVerificationError)
+
+    def test_a_client_verifies_unless_it_is_told_otherwise(self) -> None:
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="127.0.0.1"),
+            lambda reactor, port: TLSClientEndpoint(reactor, "localhost", port),
+        )
+        self.assertIs(client.reason.type, errors.CertificateVerificationError)
+
+    def test_timeouts(self) -> None:
+        seen = []
+
+        def look(peer: Recorder) -> None:
+            seen.append((peer.transport.handshakeTimeout, peer.transport.closeTimeout))
+
+        server, client = self.through(
+            lambda reactor: TLSServerEndpoint(
+                reactor,
+                0,
+                self.serverContext(),
+                interface="127.0.0.1",
+                handshakeTimeout=101,
+                closeTimeout=102,
+            ),
+            lambda reactor, port: TLSClientEndpoint(
+                reactor, "localhost", port, self.clientContext(), handshakeTimeout=103, closeTimeout=104
+            ),
+        )
+        look(server)
+        look(client)
+        self.assertEqual(seen, [(101, 102), (103, 104)])
+
+    def test_the_reactors_own_resolver(self) -> None:
+        """Names are asked of the resolver that is installed."""
+
+        @implementer(IHostnameResolver)
+        class Resolver:
+            def resolveHostName(self, receiver: Any, hostName: str, portNumber: int = 0, *_: Any) -> Any:
+                receiver.resolutionBegan(None)
+                if hostName == "elsewhere.test":
+                    receiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
+                receiver.resolutionComplete()
+
+        self.reactor.installNameResolver(Resolver())
+        _, client = self.through(
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="127.0.0.1"),
+            lambda reactor, port: TLSClientEndpoint(reactor, "elsewhere.test", port, self.clientContext()),
+        )
+        self.assertEqual(client.data, b"echo")
 
     def test_ip_address(self) -> None:
         """An address is verified as one, and is not sent as a server name."""
@@ -230,6 +283,29 @@ class Foreign:
 def test_check_refuses(factory: Any, client: bool) -> None:
     with pytest.raises(TypeError, match="contextFactory"):
         check_factory(factory, client=client)
+
+
+@pytest.mark.parametrize("factory", [Nothing(), Foreign()])
+def test_endpoints_refuse_at_once(factory: Any) -> None:
+    for make in (
+        lambda: TLSServerEndpoint(None, 0, factory),
+        lambda: TLSClientEndpoint(None, "localhost", 443, factory),
+        lambda: wrapServerTLS(factory, None),
+        lambda: wrapClientTLS(factory, None),
+    ):
+        with pytest.raises(TypeError, match="contextFactory"):
+            make()
+
+
+def test_what_a_factory_gives_later_is_looked_at() -> None:
+    class Turning(Foreign):
+        def serverConnectionForTLS(self, transport: Any) -> object:
+            return object()
+
+    with pytest.raises(TypeError, match="not a connection of"):
+        connection_for(Turning(), False, None, None)
+    with pytest.raises(TypeError, match="not a Context of"):
+        connection_for(Turning(), True, None, None)
 
 
 def test_check_refuses_the_other_role() -> None:
@@ -354,6 +430,94 @@ def test_clients_certificates() -> None:
         shaken(server, good_client())
 
 
+# What becomes of the parts of a string.
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """The arguments of the endpoint that a string describes; its files are in the directory at hand."""
+    for path in pki().iterdir():
+        shutil.copy(path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def parse(parser: Any, *arguments: str, **named: str) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        kind = TLSServerEndpoint if isinstance(parser, strings.ServerStringParser) else TLSClientEndpoint
+        signature = inspect.signature(kind)
+        monkeypatch.setattr(
+            strings, kind.__name__, lambda *a, **n: made.update(signature.bind(*a, **n).arguments)
+        )
+        (parser.parseStreamServer if kind is TLSServerEndpoint else parser.parseStreamClient)(
+            None, *arguments, **named
+        )
+        return made
+
+    return parse
+
+
+def test_the_parts_of_a_server(parsed: Any) -> None:
+    parse = strings.ServerStringParser()
+    shutil.copy("server-both.pem", "server.pem")  # what is taken where nothing is given
+    given = parsed(parse, "443", interface="::1", backlog="7", alpn=",h2,,echo,")
+    assert (given["port"], given["interface"], given["backlog"]) == (443, "::1", 7)
+    server = given["contextFactory"]
+    assert shaken(server, good_client(alpn=[b"echo"]))[0].get_alpn_proto_negotiated() == b"echo"
+    assert server.getContext().get_min_proto_version() == ProtocolVersion.TLS1_2
+    context = parsed(parse, "443", sslmethod="TLSv1_1_METHOD")["contextFactory"].getContext()
+    assert context.get_min_proto_version() == context.get_max_proto_version() == ProtocolVersion.TLS1_1
+
+
+def test_the_chain_of_a_server(parsed: Any, tmp_path: Path) -> None:
+    root = Authority()
+    upper = root.intermediate()
+    lower = upper.intermediate("lower authority")
+    files = lower.issue("localhost").write(tmp_path, "leaf")
+    files.certificate.write_bytes(files.certificate.read_bytes().split(b"-----END")[0] + END)
+    (tmp_path / "chain.pem").write_bytes(lower.pem + upper.pem)
+    server = parsed(
+        strings.ServerStringParser(),
+        "0",
+        privateKey="leaf.key",
+        certKey="leaf.pem",
+        extraCertChain="chain.pem",
+    )["contextFactory"]
+    _, client = shaken(server, VerifyingClientContextFactory("localhost", trust=[root.certificate]))
+    assert len(client.get_verified_chain()) == 4
+
+
+END = b"-----END CERTIFICATE-----\n"
+
+
+def test_the_parts_of_a_client(parsed: Any) -> None:
+    parse = strings.ClientStringParser()
+    given = parsed(parse, "example.test")
+    assert (given["host"], given["port"], given["contextFactory"].hostname) == (
+        "example.test",
+        443,
+        "example.test",
+    )
+    given = parsed(
+        parse,
+        "127.0.0.1",
+        "8443",
+        hostname="localhost",
+        timeout="2.5",
+        bindAddress="127.0.0.2",
+        cafile="ca.pem",
+        certificate="client.pem",
+        privateKey="client.key",
+    )
+    assert (given["host"], given["port"], given["timeout"], given["bindAddress"]) == (
+        "127.0.0.1",
+        8443,
+        2.5,
+        "127.0.0.2",
+    )
+    server = ServerContextFactory(pki() / "server-both.pem", clientCA=pki() / "ca.pem")
+    shaken(server, given["contextFactory"])
+    assert given["contextFactory"].hostname == "localhost"
+
+
 FILES = "privateKey=server-both.pem"
 
 
@@ -378,6 +542,12 @@ FILES = "privateKey=server-both.pem"
         (f"http:{FILES}", ValueError, "port: a number from 0 to 65535 is wanted, not 'http'"),
         (f"65536:{FILES}", ValueError, "port: .* not '65536'"),
         (f"-1:{FILES}", ValueError, "port: .* not '-1'"),
+        ("localhost:65536", ValueError, "port: .* not '65536'"),
+        ("localhost:\u0664\u0664\u0663", ValueError, "port: .* not "),
+        ("host=localhost:timeout=0", ValueError, "timeout: .* not '0'"),
+        ("host=localhost:timeout=inf", ValueError, "timeout: .* not 'inf'"),
+        (f"host=localhost:alpn={'a' * 256}", ValueError, "alpn: .*255 bytes"),
+        ("0:server-both.pem", TypeError, "'server-both.pem' is no part of a server's"),
         ("localhost:0", ValueError, "port: a number from 1 to 65535 is wanted, not '0'"),
         (f"0:{FILES}:backlog=many", ValueError, "backlog: .* not 'many'"),
         (f"0:{FILES}:sslmethod=NONSENSE", ValueError, "sslmethod: .* not 'NONSENSE'"),
