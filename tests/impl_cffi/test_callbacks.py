@@ -71,6 +71,12 @@ SAYS_SO = {  # callbacks whose failure TLS has an alert for
 }  # fmt: skip
 
 
+FAILS_CLOSED = (
+    "server alpn", "server servername", "server hello", "server certificate", "client certificate",
+    "client ocsp",
+)  # fmt: skip
+
+
 def prepare(tls, version, name, call):
     server, client = tls.contexts(version)
     if name in ("server verify", "server chain", "client certificate"):
@@ -87,6 +93,35 @@ def prepare(tls, version, name, call):
 
 def raise_boom(*_):
     raise Boom("in a callback")
+
+
+class TestOrphans:
+    """Somebody else has the SSL still: who wanted to be asked is gone, and may have wanted to refuse."""
+
+    @pytest.mark.parametrize("name", [*FAILS_CLOSED, "server info"])
+    def test_the_handshake_fails_where_it_was_for_the_callback_to_say(self, tls, version, name):
+        both = prepare(tls, version, name, raise_boom)
+        mine, other = both if name.startswith("server") else both[::-1]
+        ssl = mine._ssl
+        del both, mine
+        gc.collect()
+        sockets = socket.socketpair()
+        other.event_attach(sockets[1])
+        with sockets[0], sockets[1]:
+            for one in sockets:
+                one.settimeout(30)
+            sockets[0].setblocking(True)
+            assert lib.SSL_set_fd(ssl, sockets[0].fileno()) == 1
+
+            def shake():
+                try:
+                    return lib.SSL_do_handshake(ssl)
+                finally:
+                    lib.ERR_clear_error()
+                    sockets[0].shutdown(socket.SHUT_RDWR)
+
+            results = tls.together(shake, other.do_handshake)
+        assert (results[0] == 1) is (name not in FAILS_CLOSED)
 
 
 class TestRaising:

@@ -120,6 +120,16 @@ class TestOwners:
         # Somebody else's reference: what it asks for goes nowhere, and crashes nothing.
         assert lib.SSL_is_init_finished(ssl)
 
+    def test_what_somebody_else_begins_goes_nowhere(self, tls):
+        connection = tls.connections(*tls.contexts())[1]
+        ssl = connection._ssl
+        del connection
+        gc.collect()
+        try:
+            assert lib.SSL_get_error(ssl, lib.SSL_do_handshake(ssl)) == lib.SSL_ERROR_SYSCALL
+        finally:
+            lib.ERR_clear_error()
+
     def test_a_connection_outlives_its_context(self, tls, version):
         server, client = tls.contexts(version)
         both = tls.connections(server, client)
