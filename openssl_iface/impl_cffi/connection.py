@@ -43,11 +43,13 @@ class Connection(Direct):
     _own_options = 0
 
     def __init__(self, context: Context, socket: Any = None) -> None:
-        as_instance(context, Context, "context")
+        if type(context) is not Context:
+            as_instance(context, Context, "context")
         super().__init__(context, socket)
-        kind: Any = type(self)
-        if socket is not None and not issubclass(kind, _SocketAttributes):
-            self.__class__ = _with_attributes(kind)
+        if socket is not None:
+            kind: Any = type(self)
+            if not issubclass(kind, _SocketAttributes):
+                self.__class__ = _with_attributes(kind)
 
     def accept(self) -> tuple[Connection, Any]:
         """Accept on the listening socket: ``(connection, address)``; the handshake is the caller's.
@@ -94,7 +96,7 @@ class Connection(Direct):
             else:
                 self._verify_as(context)
                 lib.SSL_set_verify_depth(self._ssl_borrowed, context.get_verify_depth())
-            before = self._hooks.callables
+            before = self._callables
             callables = {name: call for name, call in context._callables.items() if name not in stay}
             callables.update({name: before[name] for name in stay if name in before})
             self._adopt({**callables, **(self._own_callables or {})})
@@ -109,7 +111,7 @@ class Connection(Direct):
             lib.oi_set_verify(self._conn, value)
 
     def _set_hook(self, name: str, callback: Any) -> None:
-        callables = self._hooks.callables.copy()
+        callables = self._callables.copy()
         callables.pop(name, None)
         own = self._own_callables = self._own_callables or {}
         own.pop(name, None)

@@ -27,7 +27,8 @@ from ..errors import (
 from ..values import EVENT_SIZE, Ending, Want
 from ._callbacks import Hooks, hooked
 from ._encoding import as_int
-from ._handles import Bound, own, share
+from ._errors import check
+from ._handles import Bound, share
 from ._native import ffi, lib
 from .failures import ENDINGS, Failures, reentered, twin
 
@@ -54,6 +55,7 @@ _fast_read, _fast_feed, _fast_write, _fast_output = (
 )
 _lock, _unlock = lib.oi_lock, lib.oi_unlock
 _begin, _done = lib.oi_begin, lib.oi_done
+_conn_new, _conn_free = lib.oi_conn_new, lib.oi_conn_free
 LOOK: int = lib.OI_LOOK
 
 
@@ -107,7 +109,6 @@ class Engine(Bound, Failures):
         "_fatal",
         "_handle",
         "_hooks",
-        "_lock",
         "_pending",
         "_ssl_borrowed",
         "_told",
@@ -131,17 +132,16 @@ class Engine(Bound, Failures):
         if hasattr(self, "_conn"):
             raise TypeError("a connection is made once: __init__ has been called before")
         self._context = context
-        self._hooks = Hooks(self, {})
-        self._handle = ffi.new_handle(self._hooks)
+        self._hooks: Hooks | None = None
         with context._lock:
             pointer = context._pointer()
-            self._conn = own(lib.oi_conn_new(pointer, self._handle, fileno), lib.oi_conn_free, "context")
-            self._lock = Lock(self._conn)
-            self._ssl_borrowed = self._conn.ssl
-            callables = self._hooks.callables
-            callables.update(context._callables)
-            lib.oi_follow(self._conn, pointer, context._store._as_it_is()._store, hooked(callables))
-        self._conn.wants = PROCEED
+            conn = _conn_new(pointer, fileno)
+            # No call of Python to make or free one: oi_conn_free itself leaves a child's inheritance alone.
+            self._conn = conn = ffi.gc(conn or check(conn, "context"), _conn_free)
+            self._ssl_borrowed = conn.ssl
+            lib.oi_follow(conn, pointer, context._store._as_it_is()._store)
+            if context._callables:
+                self._adopt(context._callables.copy())
         self.handshake_done = False
         self.ended: Ending | None = None
         # What is to be encrypted, oldest first; the last one may be growing.
@@ -156,12 +156,24 @@ class Engine(Bound, Failures):
         self._told = False
 
     @property
+    def _lock(self) -> Lock:
+        return Lock(self._conn)
+
+    @property
     def _ssl(self) -> Any:
         """The ``SSL *``, with a reference of its own; for those who must touch it."""
         return share(self._ssl_borrowed, lib.SSL_up_ref, lib.SSL_free)
 
+    @property
+    def _callables(self) -> dict[str, Any]:
+        """The callbacks; not to be changed."""
+        return {} if self._hooks is None else self._hooks.callables
+
     def _adopt(self, callables: dict[str, Any]) -> None:
         """Have these callbacks, and no others; under the lock."""
+        if self._hooks is None:
+            self._hooks = Hooks(self, callables)
+            self._handle = self._conn.handle = ffi.new_handle(self._hooks)
         self._hooks.callables = callables
         lib.oi_hook(self._conn, hooked(callables))
 
@@ -178,7 +190,7 @@ class Engine(Bound, Failures):
         self.handshake_done = bool(conn.handshake_done)
         ended, self.ended = self.ended, ENDINGS[conn.ended]
         if conn.callback_failed:
-            self._failure = self._hooks.take_error() or Error("a callback failed")
+            self._failure = self._callback_error()
             self._fatal = bool(conn.dead)
         elif self._failure is not None:
             pass
@@ -215,13 +227,11 @@ class Engine(Bound, Failures):
 
     def _finish(self, code: int, work: Any) -> None:
         """The end of every event: wants, news, and what was held up."""
+        if code & BUSY:
+            raise reentered()
+        self._conn.wants = code >> 32 & 63
         if code >= NEWS:
-            if code & BUSY:
-                raise reentered()
-            self.wants = code >> 32 & 63
             self._note(work)
-        else:
-            self.wants = code >> 32 & 63
         if self._pending and not self._failure:
             self._drain(work)
 
@@ -253,7 +263,7 @@ class Engine(Bound, Failures):
         self._pending = self._closing
         if self._closing and not conn.close_sent:
             code = lib.oi_event_close(conn, work)
-            self.wants = self.wants & ~(READ | WRITE) | code >> 32 & 63
+            conn.wants = conn.wants & ~(READ | WRITE) | code >> 32 & 63
             if code >= NEWS:
                 self._note(work)
 
@@ -319,7 +329,7 @@ class Engine(Bound, Failures):
                 code = ~code
             return self._receive(code, work, view)
         finally:
-            self._done(work)
+            _done(self._conn, work, not self._pending and self._failure is None)
 
     def _done(self, work: Any) -> None:
         """Let go of the lock, and say whether the next event can take the short cut."""
@@ -471,12 +481,14 @@ class Engine(Bound, Failures):
         if self._closing:
             return
         space = take_workspace()
+        conn = self._conn
         try:
-            with self._lock:
-                self._closing = self._pending = True
-                if not self._fatal and not self.wants & WRITE:
-                    self._drain(space[0])
+            _begin(conn, space[0])
+            self._closing = self._pending = True
+            if not self._fatal and not conn.wants & WRITE:
+                self._drain(space[0])
         finally:
+            _done(conn, space[0], 0)
             _pool.append(space)
 
     @property
@@ -491,15 +503,21 @@ class Engine(Bound, Failures):
 
     def event_detach(self) -> None:
         """As :meth:`IConnection.event_detach` says."""
-        with self._lock:
-            lib.oi_detach(self._conn)
-            if self._pending:
+        space = take_workspace()
+        conn = self._conn
+        try:
+            _begin(conn, space[0])
+            lib.oi_detach(conn)
+            if self._waiting:
                 self._drop_waiting()
             if self.ended is None:
                 self.ended = Ending.ABORTED
             if not self._fatal:
                 self._failure = Error("the connection was detached from its transport")
                 self._fatal = True
+        finally:
+            _done(conn, space[0], 0)
+            _pool.append(space)
 
     @staticmethod
     def _bytes_like(name: str, data: Any) -> Any:

@@ -119,7 +119,8 @@ class Facts(Engine):
             name = ffi.new("const char **")
             size = ffi.new("size_t *")
             # Within the client hello callback libssl has not read it yet.
-            if self._hooks.in_client_hello and lib.oi_client_hello_servername(self._ssl_borrowed, name, size):
+            asked = self._hooks is not None and self._hooks.in_client_hello
+            if asked and lib.oi_client_hello_servername(self._ssl_borrowed, name, size):
                 return bytes(ffi.buffer(name[0], size[0]))
         return None
 

@@ -79,14 +79,18 @@ class Failures:
     __slots__ = ()
 
     _conn: Any
-    _hooks: Hooks
+    _hooks: Hooks | None
     ended: Ending | None
+
+    def _callback_error(self) -> BaseException:
+        """What a callback has raised."""
+        return (self._hooks and self._hooks.take_error()) or Error("a callback failed")
 
     def _error_of(self, ssl_error: int, work: Any) -> BaseException:
         """The exception for an operation that did not succeed."""
         conn = self._conn
         if conn.callback_failed:
-            return self._hooks.take_error() or Error("a callback failed")
+            return self._callback_error()
         if ssl_error == lib.SSL_ERROR_WANT_READ and conn.sys_errno:
             return transport_error(conn.sys_errno)
         if ssl_error == lib.SSL_ERROR_WANT_READ and conn.eof:

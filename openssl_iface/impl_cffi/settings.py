@@ -66,7 +66,7 @@ def speaks(version: int) -> bool:
         and lib.SSL_CTX_set_max_proto_version(context, version)
         and lib.SSL_CTX_set_cipher_list(context, b"ALL:@SECLEVEL=0")
     ):
-        connection = own(lib.oi_conn_new(context, ffi.NULL, -1), lib.oi_conn_free, "context")
+        connection = own(lib.oi_conn_new(context, -1), lib.oi_conn_free, "context")
         lib.SSL_set_connect_state(connection.ssl)
         lib.oi_event_proceed(connection, work)
         said = not connection.dead

@@ -176,10 +176,10 @@ void oi_hook(oi_conn *c, int hooked)
   SSL_set_info_callback(c->ssl, hooked & 1 << OI_ON_INFO ? on_info : NULL);
 }
 
-/* Be as the context is now: its callbacks, what it asks of the peer, whom it trusts (in `store`). */
-void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store, int hooked)
+/* Be as the context is now: what it asks of the peer, whom it trusts (in `store`); with no callback yet. */
+void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store)
 {
-  oi_hook(c, hooked);
+  oi_hook(c, 0);
   oi_verify_as(c, context);
   SSL_set1_verify_cert_store(c->ssl, store);
 }

@@ -43,7 +43,7 @@ void oi_work_free(oi_work *work)
   }
 }
 
-oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd)
+oi_conn *oi_conn_new(SSL_CTX *context, int fd)
 {
   oi_conn *c = calloc(1, sizeof *c);
   BIO *bio = NULL;
@@ -52,7 +52,6 @@ oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd)
   if (!c)
     return NULL;
   c->fd = fd;
-  c->handle = handle;
   c->verify_depth = -1;
   if (!oi_lock_init(c)) {
     free(c);
@@ -71,6 +70,8 @@ oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd)
   SSL_set_bio(c->ssl, bio, bio);
   c->datagrams = SSL_is_dtls(c->ssl);
   c->unsaid = OI_NOTHING;
+  c->wants = OI_WANT_PROCEED;
+  c->calm = 1;
   SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                            SSL_MODE_RELEASE_BUFFERS);
   return c;
@@ -78,7 +79,8 @@ oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd)
 
 void oi_conn_free(oi_conn *c)
 {
-  if (!c)
+  /* What a parent made is left alone in its child (_handles.py). */
+  if (!c || oi_inherited(c))
     return;
   /* OpenSSL takes a connection that is freed without a shutdown for a failed
    * one, and drops its session. */

@@ -113,7 +113,8 @@ typedef struct {
   pthread_mutex_t mutex;
   void *owner; /* the thread that has it */
   int depth;
-  unsigned forks; /* in which process it was made */
+  unsigned born;  /* in which process it was made */
+  unsigned forks; /* in which process the lock was */
   int idle;       /* recv has found nothing, and did not ask libssl */
   int calm;       /* Python keeps nothing that comes first */
   int wants;      /* OI_WANT_READ ...: what the owner of the connection is told */
@@ -143,7 +144,7 @@ void oi_transport_failed(oi_conn *c, int number);
 oi_work *oi_work_new(void);
 void oi_work_free(oi_work *work);
 void oi_work_clear(oi_work *work);
-oi_conn *oi_conn_new(SSL_CTX *context, void *handle, int fd);
+oi_conn *oi_conn_new(SSL_CTX *context, int fd);
 void oi_conn_free(oi_conn *c);
 void oi_detach(oi_conn *c);
 int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done);
@@ -164,6 +165,7 @@ int64_t oi_event_close(oi_conn *c, oi_work *work);
 int oi_locks_setup(void);
 int oi_lock_init(oi_conn *c);
 void oi_lock_free(oi_conn *c);
+int oi_inherited(const oi_conn *c);
 void oi_lock(oi_conn *c);
 void oi_unlock(oi_conn *c);
 void oi_begin(oi_conn *c, oi_work *work);
@@ -211,7 +213,7 @@ oi_conn *oi_hooked(const SSL *ssl, int which);
 int oi_answer(oi_conn *c, int value);
 #define OI_ASK(c, call) (ERR_set_mark(), oi_answer(c, call))
 void oi_hook(oi_conn *c, int hooked);
-void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store, int hooked);
+void oi_follow(oi_conn *c, SSL_CTX *context, X509_STORE *store);
 void oi_context_on(SSL_CTX *context, int which);
 extern int oi_conn_index;
 

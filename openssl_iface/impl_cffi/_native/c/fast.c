@@ -44,8 +44,14 @@ int oi_locks_setup(void)
 
 int oi_lock_init(oi_conn *c)
 {
-  c->forks = forks;
+  c->born = c->forks = forks;
   return pthread_mutex_init(&c->mutex, NULL) == 0;
+}
+
+/* Was it made in another process, before a fork? */
+int oi_inherited(const oi_conn *c)
+{
+  return c->born != forks;
 }
 
 void oi_lock_free(oi_conn *c)

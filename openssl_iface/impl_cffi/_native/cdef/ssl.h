@@ -180,7 +180,7 @@ typedef struct {
 int oi_setup(void);
 oi_work *oi_work_new(void);
 void oi_work_free(oi_work *);
-oi_conn *oi_conn_new(SSL_CTX *, void *, int);
+oi_conn *oi_conn_new(SSL_CTX *, int);
 void oi_conn_free(oi_conn *);
 int64_t oi_event_read(oi_conn *, oi_work *);
 int64_t oi_event_feed(oi_conn *, oi_work *, const char *, size_t);
@@ -237,7 +237,7 @@ const char *oi_context_cipher(SSL_CTX *, int);
 EVP_PKEY *X509_get0_pubkey(const X509 *);
 X509 *oi_peer_certificate(const SSL *);
 void oi_hook(oi_conn *, int);
-void oi_follow(oi_conn *, SSL_CTX *, X509_STORE *, int);
+void oi_follow(oi_conn *, SSL_CTX *, X509_STORE *);
 size_t oi_buffered_plain(oi_conn *);
 int SSL_in_before(const SSL *);
 int SSL_is_dtls(const SSL *);
