@@ -55,10 +55,16 @@ class Hub:
         """Watch *connection* for bytes."""
         descriptor = connection.fileno()
         self._epoll.register(descriptor, select.EPOLLIN)
+        first = not self._table
         self._table[descriptor] = connection
+        if first:
+            self.ensure()
+
+    def ensure(self) -> None:
+        """See to it that the reactor watches, also if somebody has removed all; before connections are added."""
         reactor = self._reactor()
-        if reactor is not None:
-            reactor.addReader(self)  # once; and again if somebody has removed all
+        if reactor is not None and self._table:
+            reactor.addReader(self)
 
     def remove(self, connection: Any, descriptor: int) -> None:
         """Watch *connection*, which was added with that *descriptor*, no more."""

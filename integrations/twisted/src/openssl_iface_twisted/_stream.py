@@ -66,6 +66,7 @@ from openssl_iface.errors import AbortedError, OpenSSLError
 from openssl_iface.values import Ending, ProtocolVersion
 
 from ._batch import Batch
+from ._deadlines import Deadlines
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, Writing
 from .errors import TimedOutConnectionLost, reason_for
 
@@ -119,16 +120,21 @@ class TLSStream(Writing):
 
     # -- beginning -----------------------------------------------------------
 
-    def _begin(self, engine: Any, batch: Batch) -> None:
-        """Take the *engine*, whose role is set."""
+    def _begin(self, engine: Any, batch: Batch, deadlines: Deadlines | None = None) -> None:
+        """Take the *engine*, whose role is set; *deadlines* are those of many with this handshakeTimeout."""
         self._engine = engine
         self._engineWrite = engine.event_write
         self._batch = batch
         self._out = []
         self._held = []
         self._sealed = False
-        if self.handshakeTimeout is not None:
+        if self.handshakeTimeout is None:
+            return
+        if deadlines is None:
             self._timer = self.reactor.callLater(self.handshakeTimeout, self._handshakeTimedOut)
+        else:
+            self._timer = deadlines
+            deadlines.add(self)
 
     def _hello(self) -> None:
         """The user has been told of the connection: begin the handshake, unless it has given up already."""
@@ -155,7 +161,8 @@ class TLSStream(Writing):
 
     def _announce(self) -> None:
         self._announced = True
-        self._stopTimer()
+        if self._timer is not None:
+            self._stopTimer()
         user = self._user()
         if IHandshakeListener.providedBy(user):
             user.handshakeCompleted()
@@ -233,9 +240,10 @@ class TLSStream(Writing):
         if self._closing and engine.close_sent:
             if not self._closeTold:
                 self._closeTold = True
-                user = self._user()
-                if not self.disconnecting and IHalfCloseableProtocol.providedBy(user):
-                    user.writeConnectionLost()
+                if not self.disconnecting:
+                    user = self._user()
+                    if IHalfCloseableProtocol.providedBy(user):
+                        user.writeConnectionLost()
             if self._endTold:
                 self._finish(DONE)
 
@@ -401,7 +409,9 @@ class TLSStream(Writing):
         timer = self._timer
         if timer is not None:
             self._timer = None
-            if timer.active():
+            if timer.__class__ is Deadlines:
+                timer.discard(self)
+            elif timer.active():
                 timer.cancel()
 
     def _engineFailed(self, error: BaseException) -> None:
@@ -435,7 +445,8 @@ class TLSStream(Writing):
         """Nothing happens any more, on either side."""
         self._over = self._sealed = True
         self._flowing = False
-        self._stopTimer()
+        if self._timer is not None:
+            self._stopTimer()
         self._out.clear()
         self._held.clear()
 

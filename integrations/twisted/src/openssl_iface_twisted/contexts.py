@@ -94,7 +94,8 @@ class DefaultOpenSSLContextFactory(ContextFactory):
 
     def getContext(self) -> Any:
         """The context."""
-        self.cacheContext()
+        if self._context is None:
+            self.cacheContext()
         return self._context
 
 

@@ -24,8 +24,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ._batch import batch_of
+from ._deadlines import Deadlines
 from ._hub import Hub, hub_of
-from ._stream import TLSStream, unacknowledged
+from ._stream import DONE, TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost
@@ -95,17 +96,16 @@ class TLSConnection(TLSStream, tcp.Connection):
             if not full or not turns:
                 self._collecting = OPEN
                 return
-        if self._awaiting():
+        if not self._engine.handshake_done and self._awaiting():
             self._collecting = OPEN
         else:
             self._advance(data)
 
     def _awaiting(self) -> bool:
-        """Whether nothing is due but the peer's next flight of the handshake."""
+        """Whether nothing is due but the peer's next flight of the handshake, which is under way."""
         engine = self._engine
         return not (
-            engine.handshake_done
-            or engine.wants != READ
+            engine.wants != READ
             or self._out
             or self._closing
             or self.disconnecting
@@ -134,10 +134,6 @@ class TLSConnection(TLSStream, tcp.Connection):
             self.connectionLost(reason)
 
     # -- what the state machine asks for -----------------------------------------
-
-    def _start(self, engine: Any) -> None:
-        self._engineRead = engine.event_read
-        self._begin(engine, batch_of(self.reactor))
 
     def _user(self) -> Any:
         return self.protocol
@@ -226,15 +222,26 @@ class TLSConnection(TLSStream, tcp.Connection):
 
     def connectionLost(self, reason: Failure) -> None:
         """The end, of our making or the reactor's: tell the protocol, close the socket."""
-        self._seal()
+        if not self._over:
+            self._seal()
         # The number of the descriptor may belong to another connection soon.
         self._engine.event_detach()
-        super(TLSStream, self).connectionLost(reason)
+        # What Twisted's own would do, by way of three classes and the names of exceptions.
+        self.disconnected = 1
+        self.connected = 0
+        producer, self.producer = self.producer, None
+        if producer is not None:
+            producer.stopProducing()
+        self.stopReading()
+        if self._writing:
+            self.stopWriting()
+        self._closeSocket(reason is DONE or not reason.check(ConnectionAborted))
+        protocol = self.protocol
+        del self.protocol, self.socket, self.fileno
+        protocol.connectionLost(reason)
 
     def _why(self, reason: Failure) -> Failure:
         """The reason, more exactly than the reactor knows it."""
-        if self._over:
-            return self._reason(reason)
         if reason.type in (ConnectionLost, ConnectionDone):
             # A hang-up that was seen while nothing was read.
             number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -270,13 +277,16 @@ class TLSServer(tcp.Server, TLSConnection):
             self.handshakeTimeout = server.handshakeTimeout
         if server.closeTimeout != self.closeTimeout:
             self.closeTimeout = server.closeTimeout
-        self._hub = hub_of(reactor)
+        self._hub = server._hub or hub_of(reactor)
         tcp.Server.__init__(self, sock, protocol, client, server, sessionno, reactor)
-        self._start(engine)
+        self._engineRead = engine.event_read
+        if server._deadlines.seconds != self.handshakeTimeout:
+            server._deadlines = Deadlines(self.handshakeTimeout)
+        self._begin(engine, server._batch, server._deadlines)
 
     def connectionLost(self, reason: Failure) -> None:
         if hasattr(self, "socket"):
-            TLSConnection.connectionLost(self, self._why(reason))
+            TLSConnection.connectionLost(self, self._reason(reason) if self._over else self._why(reason))
 
 
 class TLSClient(tcp.Client, TLSConnection):
@@ -302,8 +312,11 @@ class TLSClient(tcp.Client, TLSConnection):
         self.connected = 1
         self.protocol = Protocol() if protocol is None else protocol
         self.logstr = f"{self._getLogPrefix(protocol)},client"
-        self._hub = hub_of(self.reactor)
-        self._start(engine)
+        hub = self._hub = hub_of(self.reactor)
+        if hub is not None:
+            hub.ensure()
+        self._engineRead = engine.event_read
+        self._begin(engine, batch_of(self.reactor))
         if protocol is None:
             self.loseConnection()
             return
@@ -318,7 +331,21 @@ class TLSClient(tcp.Client, TLSConnection):
         if not self.connected:
             tcp.Client.connectionLost(self, reason)
         elif hasattr(self, "socket"):
-            tcp.Client.connectionLost(self, self._why(reason))
+            tcp.Client.connectionLost(self, self._reason(reason) if self._over else self._why(reason))
+
+
+class _Listening(socket.socket):
+    """Knows what kind of sockets it accepts; the standard library's asks anew for each, by way of enums."""
+
+    __slots__ = ("_kind",)
+
+    def __init__(self, *kind: Any) -> None:
+        super().__init__(*kind)
+        self._kind = kind[:3]
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        descriptor, address = self._accept()  # type: ignore[attr-defined]
+        return socket.socket(*self._kind, descriptor), address
 
 
 class TLSPort(tcp.Port):
@@ -329,6 +356,7 @@ class TLSPort(tcp.Port):
 
     transport = TLSServer
     _type = "TLS"
+    _hub: Hub | None = None
 
     def __init__(
         self,
@@ -346,13 +374,24 @@ class TLSPort(tcp.Port):
         self.contextFactory = contextFactory
         self.handshakeTimeout = handshakeTimeout
         self.closeTimeout = closeTimeout
+        self._batch = batch_of(self.reactor)
+        self._deadlines = Deadlines(handshakeTimeout)
 
     def createInternetSocket(self) -> Any:
         """A socket to listen on; accepted ones inherit TCP_NODELAY from it."""
-        sock = tcp.Port.createInternetSocket(self)
+        with tcp.Port.createInternetSocket(self) as made:
+            sock = _Listening(made.family, made.type, made.proto, made.detach())
+        sock.setblocking(False)
         if TLSConnection.noDelay:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
+
+    def doRead(self) -> None:
+        """Accept."""
+        hub = self._hub = hub_of(self.reactor)
+        if hub is not None:
+            hub.ensure()
+        tcp.Port.doRead(self)
 
     def _getLogPrefix(self, factory: Any) -> str:
         return f"{tcp.Port._getLogPrefix(self, factory)} (TLS)"
