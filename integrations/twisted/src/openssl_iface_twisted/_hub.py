@@ -61,7 +61,7 @@ class Hub:
             self.ensure()
 
     def ensure(self) -> None:
-        """See to it that the reactor watches, also if somebody has removed all; before connections are added."""
+        """Have the reactor watch, also if somebody has removed all; to be called before connections come."""
         reactor = self._reactor()
         if reactor is not None and self._table:
             reactor.addReader(self)

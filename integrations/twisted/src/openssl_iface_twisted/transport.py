@@ -339,13 +339,14 @@ class _Listening(socket.socket):
 
     __slots__ = ("_kind",)
 
-    def __init__(self, *kind: Any) -> None:
-        super().__init__(*kind)
-        self._kind = kind[:3]
+    def __init__(self, family: int, kind: int, protocol: int, descriptor: int) -> None:
+        super().__init__(family, kind, protocol, descriptor)
+        self._kind = family, kind, protocol
 
     def accept(self) -> tuple[socket.socket, Any]:
         descriptor, address = self._accept()  # type: ignore[attr-defined]
-        return socket.socket(*self._kind, descriptor), address
+        family, kind, protocol = self._kind
+        return socket.socket(family, kind, protocol, descriptor), address
 
 
 class TLSPort(tcp.Port):
