@@ -4,7 +4,13 @@ import socket
 
 import pytest
 
-from openssl_iface.errors import Error, WantClientHelloError, WantVerificationError, WantX509LookupError
+from openssl_iface.errors import (
+    CertificateVerificationError,
+    Error,
+    WantClientHelloError,
+    WantVerificationError,
+    WantX509LookupError,
+)
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.values import NO_OVERLAPPING_PROTOCOLS, ProtocolVersion, VerifyMode, Want
 
@@ -85,6 +91,16 @@ class TestAskingAgain:
             both[1].event_proceed()
         assert both[1].wants & Want.WRITE
         assert len(calls) == 2
+
+    @pytest.mark.skipif(not lib.HAS_SSL_set_retry_verify, reason="this OpenSSL cannot wait for it")
+    def test_what_openssl_refuses_is_not_put_off(self, tls, version):
+        client = tls.client_context(version)
+        calls, call = self.count(5, WantVerificationError)
+        client.set_cert_verify_callback(call)
+        both = tls.connections(tls.server_context(version, tls.pki.untrusted), client)
+        _, end = tls.exchange(*both)
+        assert type(end.error) is CertificateVerificationError
+        assert [arguments[1] for arguments in calls] == [False]
 
     @pytest.mark.skipif(lib.HAS_SSL_set_retry_verify, reason="of older ones")
     def test_verification_cannot_wait_there(self, tls, version):
@@ -205,6 +221,7 @@ class TestArguments:
         server.set_session_id(b"test")
         server.set_alpn_select_callback(lambda c, names: calls.append("alpn") or b"one")
         server.set_tlsext_servername_callback(lambda c: calls.append("name"))
+        client.set_tlsext_servername_callback(lambda c: calls.append("not a client's"))
         both = tls.connections(server, client)
         tls.exchange(*both, sound=True)
         assert sorted(calls) == ["alpn", "name"]

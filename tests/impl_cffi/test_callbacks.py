@@ -151,6 +151,8 @@ class TestRaising:
         if name in SAYS_SO:
             assert isinstance(other.error, Error)
             assert other.error.alert is not None
+            if name in ("server servername", "server hello"):
+                assert other.error.alert == 80  # internal_error: it says nothing of the name
         elif name == "server info":
             assert not other.connection.handshake_done
         # It is said again, and nobody is asked to ask.

@@ -221,11 +221,25 @@ class TestVerifyCallback:
         assert end.error.verify_code in tls.pki.untrusted.verdicts
         assert heard == [False]
 
+    def test_the_chain_callback_is_not_asked_once_the_other_has_raised(self, tls, version):
+        heard = []
+
+        def fail(*_):
+            raise ZeroDivisionError
+
+        client = tls.client_context(version)
+        client.set_verify(VerifyMode.PEER, fail)
+        client.set_cert_verify_callback(lambda c, ok: heard.append(ok) or True)
+        _, end = attempt(tls, tls.pki.good, "localhost", version=version, client=client)
+        assert type(end.error) is ZeroDivisionError
+        assert heard == []
+
     def test_the_chain_callback_may_refuse(self, tls, version):
         client = tls.client_context(version)
         client.set_cert_verify_callback(lambda c, ok: False)
         server, end = attempt(tls, tls.pki.good, "localhost", version=version, client=client)
         assert end.error.verify_code == APPLICATION_VERIFICATION
+        assert end.connection.get_verify_result() == APPLICATION_VERIFICATION
         assert end.error.certificate.get_subject().CN == "localhost"
         assert server.error.alert is not None
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from transport_matrix import Once, Recorder, TransportCase, matrix, pki
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv6Address
 from twisted.internet.endpoints import (
     TCP4ClientEndpoint,
     TCP4ServerEndpoint,
@@ -43,6 +43,8 @@ from openssl_iface_twisted import (
     TLSServerEndpoint,
     VerifyingClientContextFactory,
     clientContextFactory,
+    connectSSL,
+    endpoints,
     strings,
     wrapClientTLS,
     wrapServerTLS,
@@ -137,7 +139,13 @@ class Endpoints(TransportCase):
         self.assertIs(client.reason.type, errors.CertificateVerificationError)
 
     def test_timeouts(self) -> None:
-        seen = []
+        seen, attempts = [], []
+
+        def connect(*arguments: Any, **options: Any) -> Any:
+            attempts.append(inspect.signature(connectSSL).bind(*arguments, **options).arguments["timeout"])
+            return connectSSL(*arguments, **options)
+
+        self.patch(endpoints, "connectSSL", connect)
 
         def look(peer: Recorder) -> None:
             seen.append((peer.transport.handshakeTimeout, peer.transport.closeTimeout))
@@ -152,9 +160,10 @@ class Endpoints(TransportCase):
                 closeTimeout=102,
             ),
             lambda reactor, port: TLSClientEndpoint(
-                reactor, "localhost", port, self.clientContext(), handshakeTimeout=103, closeTimeout=104
+                reactor, "localhost", port, self.clientContext(), 105, handshakeTimeout=103, closeTimeout=104
             ),
         )
+        self.assertEqual(set(attempts), {105})
         look(server)
         look(client)
         self.assertEqual(seen, [(101, 102), (103, 104)])
@@ -167,12 +176,12 @@ class Endpoints(TransportCase):
             def resolveHostName(self, receiver: Any, hostName: str, portNumber: int = 0, *_: Any) -> Any:
                 receiver.resolutionBegan(None)
                 if hostName == "elsewhere.test":
-                    receiver.addressResolved(IPv4Address("TCP", "127.0.0.1", portNumber))
+                    receiver.addressResolved(IPv6Address("TCP", "::1", portNumber))
                 receiver.resolutionComplete()
 
         self.reactor.installNameResolver(Resolver())
         _, client = self.through(
-            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="127.0.0.1"),
+            lambda reactor: TLSServerEndpoint(reactor, 0, self.serverContext(), interface="::1"),
             lambda reactor, port: TLSClientEndpoint(reactor, "elsewhere.test", port, self.clientContext()),
         )
         self.assertEqual(client.data, b"echo")
@@ -467,6 +476,16 @@ def test_the_parts_of_a_server(parsed: Any) -> None:
     assert context.get_min_proto_version() == context.get_max_proto_version() == ProtocolVersion.TLS1_1
 
 
+def test_the_backlog_of_a_server() -> None:
+    from twisted.internet import reactor
+
+    made: list[Any] = []
+    endpoint = TLSServerEndpoint(reactor, 0, ServerContextFactory(pki() / "server-both.pem"), 7, "127.0.0.1")
+    endpoint.listen(Once(Recorder())).addCallback(made.append)
+    assert made[0].backlog == 7
+    made[0].stopListening()
+
+
 def test_the_chain_of_a_server(parsed: Any, tmp_path: Path) -> None:
     root = Authority()
     upper = root.intermediate()
@@ -504,6 +523,7 @@ def test_the_parts_of_a_client(parsed: Any) -> None:
         timeout="2.5",
         bindAddress="127.0.0.2",
         cafile="ca.pem",
+        alpn="h2,,echo,",
         certificate="client.pem",
         privateKey="client.key",
     )
