@@ -30,7 +30,7 @@ from weakref import WeakSet
 from twisted.internet import endpoints, main, tcp
 from twisted.python.failure import Failure
 
-from openssl_iface.errors import OpenSSLError, SysCallError, TruncatedError
+from openssl_iface.errors import OpenSSLError, SysCallError
 from openssl_iface.interfaces import IConnection
 from openssl_iface.values import ProtocolVersion
 
@@ -99,7 +99,6 @@ class Lane:
         below, self._tcp = self._tcp, None
         if below is not None and below.__dict__.get("doRead") == self._doRead:
             del below.doRead
-            del self._stock_read
 
     def _superseded(self) -> bool:
         """Whether somebody has come between us and the socket: ``startTLS`` over TLS does."""
@@ -182,9 +181,7 @@ class Lane:
         tls = self.protocol
         if self.direct:
             self.release()
-            if isinstance(error, TruncatedError):
-                return main.CONNECTION_DONE  # and Twisted asks whether TLS had ended
-            if isinstance(error, SysCallError):
+            if isinstance(error, SysCallError):  # an end without close_notify, too
                 tls._lostTLSConnection = True
                 return main.CONNECTION_LOST
         tls._tlsShutdownFinished(Failure(error))
@@ -200,7 +197,7 @@ class Lane:
         if self.direct:
             if not below.connected or below._writeDisconnecting:
                 self.release()
-        elif below is not None and not (below.dataBuffer or below._tempDataBuffer):
+        else:
             self.attach()
         try:
             connection.event_write(data)
@@ -351,7 +348,6 @@ def _install(tls: Any) -> Callable[[], None]:
             if protocol.__dict__.get("write") == protocol._aggregator.write:
                 protocol._aggregator = _Collector(lane)
                 protocol.write = lane.write
-        lane.attach()
 
     def dataReceived(self: Any, bytes: bytes) -> None:  # noqa: A002  (their name)
         lane = lane_of(self)
