@@ -17,6 +17,7 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp
+from twisted.internet.address import IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ILoggingContext, ISystemHandle, ITLSTransport
 from twisted.internet.protocol import Protocol
@@ -278,7 +279,24 @@ class TLSServer(tcp.Server, TLSConnection):
         if server.closeTimeout != self.closeTimeout:
             self.closeTimeout = server.closeTimeout
         self._hub = server._hub or hub_of(reactor)
-        tcp.Server.__init__(self, sock, protocol, client, server, sessionno, reactor)
+        # What Twisted's own three constructors do.
+        self.reactor = reactor
+        self._tempDataBuffer: list[bytes] = []
+        self._tempDataLen = 0
+        sock.setblocking(False)
+        self.socket = sock
+        self.fileno = sock.fileno
+        self.protocol = protocol
+        if len(client) != 2:
+            self._addressType = IPv6Address
+        self.server = server
+        self.client = client
+        self.sessionno = sessionno
+        self.hostname = client[0]
+        self.logstr = f"{self._getLogPrefix(protocol)},{sessionno},{client[0]}"
+        self.repstr = f"<{protocol.__class__.__name__} #{sessionno} on {server._realPortNumber}>"
+        self.startReading()
+        self.connected = 1
         self._engineRead = engine.event_read
         if server._deadlines.seconds != self.handshakeTimeout:
             server._deadlines = Deadlines(self.handshakeTimeout)
