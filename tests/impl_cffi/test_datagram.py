@@ -130,19 +130,63 @@ def test_who_makes_the_cookies_himself_only_says_that_they_are_good() -> None:
     assert seen == [b"made elsewhere"]
 
 
-def test_a_cookie_callback_that_raises_is_heard() -> None:
+@pytest.mark.parametrize("which", ["make", "check"])
+def test_a_cookie_callback_that_raises_is_heard(which: str) -> None:
+    """Each time, and no longer; the client has shown nothing then."""
     server_context, client_context = contexts()
+    broken = [which]
 
     def make(connection: SSL.Connection) -> bytes:
-        raise LookupError("no secret")
+        if "make" in broken:
+            raise LookupError("no secret")
+        return b"a cookie"
+
+    def check(connection: SSL.Connection, cookie: bytes) -> bool:
+        if "check" in broken:
+            raise LookupError("no secret")
+        return cookie == b"a cookie"
+
+    server_context.set_cookie_generate_callback(make)
+    server_context.set_cookie_verify_callback(check)
+    server, client = pair(server_context, client_context)
+    for turn in ("make", "check"):
+        step(client)
+        shown = datagrams(client)
+        if turn == which:
+            for _ in range(2):
+                server.bio_write(shown)
+                with pytest.raises(LookupError, match="no secret"):
+                    server.DTLSv1_listen()
+            broken.clear()
+            datagrams(server)
+        server.bio_write(shown)
+        if turn == "make":
+            with pytest.raises(SSL.WantReadError):
+                server.DTLSv1_listen()
+            client.bio_write(datagrams(server))
+    server.DTLSv1_listen()
+    handshake(server, client)
+
+
+def test_a_cookie_callback_that_calls_back_into_its_connection() -> None:
+    server_context, client_context = contexts()
+    refused = []
+
+    def make(connection: SSL.Connection) -> bytes:
+        for again in (connection.DTLSv1_listen, connection.DTLSv1_handle_timeout, connection.do_handshake):
+            with pytest.raises(SSL.Error, match="called back into it") as caught:
+                again()
+            refused.append(type(caught.value))
+        return b"a cookie"
 
     server_context.set_cookie_generate_callback(make)
     server_context.set_cookie_verify_callback(lambda connection, cookie: True)
     server, client = pair(server_context, client_context)
     step(client)
     server.bio_write(datagrams(client))
-    with pytest.raises(LookupError, match="no secret"):
+    with pytest.raises(SSL.WantReadError):
         server.DTLSv1_listen()
+    assert refused == [SSL.Error] * 3
 
 
 def test_srtp() -> None:

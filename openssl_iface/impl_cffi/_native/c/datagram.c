@@ -68,11 +68,8 @@ static int on_make(SSL *ssl, unsigned char *cookie, unsigned int *size)
   oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_MAKE);
   int made = c ? OI_ASK(c, oi_py_cookie_make(c->handle, cookie, DTLS1_COOKIE_LENGTH)) : OI_RAISED;
 
-  if (made == OI_RAISED) {
-    if (c)
-      c->callback_failed = 1;
+  if (made == OI_RAISED)
     return 0;
-  }
   *size = (unsigned int)made;
   return 1;
 }
@@ -82,12 +79,7 @@ static int on_check(SSL *ssl, const unsigned char *cookie, unsigned int size)
   oi_conn *c = oi_hooked(ssl, OI_ON_COOKIE_CHECK);
   int good = c ? OI_ASK(c, oi_py_cookie_check(c->handle, cookie, size)) : OI_RAISED;
 
-  if (good == OI_RAISED) {
-    if (c)
-      c->callback_failed = 1;
-    return 0;
-  }
-  return good;
+  return good == OI_RAISED ? 0 : good;
 }
 
 /* One at a time: who does the cookies himself only says that they are good. */
