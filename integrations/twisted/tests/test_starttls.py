@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 from transport_matrix import Once, Recorder, TransportCase, matrix
+from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.interfaces import IHalfCloseableProtocol, ISSLTransport
 from twisted.internet.protocol import Protocol
+from zope.interface import alsoProvides
 
 from openssl_iface_twisted import TruncatedConnectionLost, startTLS
 
@@ -204,6 +206,18 @@ class StartTLS(TransportCase):
         self.assertEqual(client.data, b"secret" + BLOB)
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertIs(server.reason.type, ConnectionDone)
+
+    def test_half_close_behind_an_endpoint(self) -> None:
+        """Twisted's endpoints wrap a protocol; it is told of half a connection all the same."""
+        server, client = self.pair()
+        alsoProvides(client, IHalfCloseableProtocol)
+        client.on("handshake", lambda c: c.transport.loseWriteConnection())
+        endpoint = TCP4ClientEndpoint(self.reactor, "127.0.0.1", self.listenPlain(Once(server)))
+        endpoint.connect(Once(client))
+        self.runUntilLost(server, client)
+        self.assertIn("writeLost", client.events)
+        self.assertEqual(server.data, b"from client" + BLOB)
+        self.assertIs(client.reason.type, ConnectionDone)
 
     def test_refused(self) -> None:
         """What cannot be told is asked for; a context factory of pyOpenSSL's is refused."""

@@ -12,10 +12,10 @@ from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionLost
-from twisted.python import log
 from twisted.python.failure import Failure
 
 from ._stream import TLSStream
+from ._writing import logged
 
 __all__ = ["hear_last_words"]
 
@@ -33,8 +33,8 @@ def hear_last_words(transport: Any) -> None:
                 _deliver(transport)
             except BaseException:
                 # What the protocol above has raised, treated as a reactor does.
-                reason = Failure()
-                log.err(reason)
+                transport.connectionLost(logged())
+                return
         transport.connectionLost(reason)
 
     transport.connectionLost = connectionLost

@@ -12,7 +12,7 @@ from openssl_iface.values import Want
 
 from ._batch import Batch
 
-__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "WRITE", "Writing"]
+__all__ = ["BATCH", "EVENT", "OPEN", "PROCEED", "READ", "WRITE", "Writing", "logged"]
 
 # An enum's members cost more to combine than plain numbers.
 READ = int(Want.READ)
@@ -99,9 +99,7 @@ class Writing:
         try:
             function(*arguments)
         except BaseException:  # as the reactor takes it from an event
-            failure = Failure()
-            log.err(failure)
-            self._finish(failure)
+            self._finish(logged())
 
     # -- writing -------------------------------------------------------------
 
@@ -242,6 +240,13 @@ class Writing:
         self._produceDue = False
         if self.producer is not None:
             self._produce()
+
+
+def logged() -> Failure:
+    """The exception at hand, which is logged.  A frame of its own traceback that keeps it makes a cycle."""
+    failure = Failure()
+    log.err(failure)
+    return failure
 
 
 def _as_bytes(data: Any) -> bytes:

@@ -11,7 +11,6 @@ from typing import Any
 from twisted.internet import defer
 from twisted.internet.endpoints import HostnameEndpoint
 from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
     IReactorPluggableNameResolver,
     IStreamClientEndpoint,
     IStreamServerEndpoint,
@@ -19,7 +18,7 @@ from twisted.internet.interfaces import (
 from zope.interface import alsoProvides, implementer
 
 from .contexts import VerifyingClientContextFactory, check_factory
-from .protocol import TLSWrapperFactory
+from .protocol import TLSWrapperFactory, tell_half_close
 from .transport import TLSConnection, connectSSL, listenSSL
 
 __all__ = [
@@ -83,10 +82,9 @@ class _TLSReactor:
         made = factory.buildProtocol
 
         def buildProtocol(addr: Any) -> Any:
-            # Twisted's endpoints wrap the protocol, and the wrapper provides but one of its interfaces.
+            del factory.buildProtocol  # there is a cycle, else
             wrapping = made(addr)
-            if IHalfCloseableProtocol.providedBy(getattr(wrapping, "_wrappedProtocol", None)):
-                alsoProvides(wrapping, IHalfCloseableProtocol)
+            tell_half_close(wrapping)
             return wrapping
 
         factory.buildProtocol = buildProtocol

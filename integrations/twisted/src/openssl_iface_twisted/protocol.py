@@ -17,10 +17,16 @@ from typing import Any
 
 from twisted.internet import tcp
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IConsumer, INegotiated, IPushProducer, ISystemHandle, ITLSTransport
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    INegotiated,
+    IPushProducer,
+    ISystemHandle,
+    ITLSTransport,
+)
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper, WrappingFactory
-from twisted.python import log
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer, providedBy
 
@@ -31,7 +37,7 @@ from openssl_iface.values import Ending
 from ._batch import batch_of
 from ._last_words import hear_last_words
 from ._stream import DONE, TLSStream, unacknowledged
-from ._writing import EVENT, OPEN, PROCEED, READ, WRITE
+from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, logged
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
 from .interfaces import IOpenSSLTransport
@@ -137,18 +143,27 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             return
         self._lost = True
         if not self._over:
-            reason = self._whyLost(reason)
-            self._seal()
-        elif self._ending is not None:
-            reason = self._ending if self._ending is not DONE else self._whyEnded(reason)
-        reason = self._reason(reason)
+            # Not kept here: the traceback of what the engine raises leads to this frame, a cycle.
+            self._tellLost(self._whyLost(reason))
+        elif self._ending is None:
+            self._tellLost(reason)
+        else:
+            self._tellLost(self._ending if self._ending is not DONE else self._whyEnded(reason))
+
+    def _tellLost(self, reason: Failure) -> None:
+        self._seal()
+        self._ending = None  # its traceback leads to us
         self.connected = 0
         producer, self.producer = self.producer, None
         if producer is not None:
             producer.stopProducing()
         self.factory.unregisterProtocol(self)
         protocol, self.wrappedProtocol = self.wrappedProtocol, None
-        protocol.connectionLost(reason)
+        try:
+            protocol.connectionLost(self._reason(reason))
+        finally:
+            if isinstance(self.transport, _Beneath):
+                self.transport = None  # it has our methods: a cycle
 
     def _whyLost(self, reason: Failure) -> Failure:
         """What the end of the transport below means for us.  What came before it is delivered first."""
@@ -173,9 +188,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
                     return self._verdictOn(reason, error)
         except BaseException:
             # What the protocol above has raised, treated as a reactor does.
-            failure = Failure()
-            log.err(failure)
-            return failure
+            return logged()
         if self._ending is not None:
             return self._ending
         if engine.ended is Ending.CLEAN:
@@ -425,6 +438,7 @@ def startTLS(
     user = getattr(transport, slot, None)
     if user is None:
         raise TypeError("transport: it has no protocol; use TLSWrapperFactory over it")
+    tell_half_close(user)
     factory = TLSWrapperFactory(contextFactory, client, Factory())
     factory.handshakeTimeout, factory.closeTimeout = handshakeTimeout, closeTimeout
     tls = TLSProtocol(factory, user, connectWrapped=False)
@@ -448,6 +462,12 @@ def startTLS(
     if received:
         tls.dataReceived(received)
     return tls
+
+
+def tell_half_close(protocol: Any) -> None:
+    """Twisted's endpoints wrap a protocol; their wrapper provides but one of its interfaces: add this one."""
+    if IHalfCloseableProtocol.providedBy(getattr(protocol, "_wrappedProtocol", None)):
+        alsoProvides(protocol, IHalfCloseableProtocol)
 
 
 def _the_reactor() -> Any:

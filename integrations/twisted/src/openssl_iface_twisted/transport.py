@@ -440,6 +440,14 @@ class TLSConnector(tcp.Connector):
     def _makeTransport(self) -> Any:
         return TLSClient(self.host, self.port, self.bindAddress, self, self.reactor)
 
+    def connectionLost(self, reason: Failure) -> None:
+        """The connection is gone; the factory may have us make another."""
+        lost = self.transport
+        tcp.Connector.connectionLost(self, reason)
+        if getattr(self, "transport", None) is lost:
+            # The two know each other: libssl's memory would wait for the collector of cycles.
+            self.transport = None
+
 
 def listenSSL(
     reactor: Any,
