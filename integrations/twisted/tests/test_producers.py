@@ -308,5 +308,25 @@ class Producers(TransportCase):
         self.runPair(server, client)
         self.assertTrue(producers[0].stopped)
 
+    @either
+    def test_waits_for_who_writes_later(self) -> None:
+        """A producer that has written nothing when its connection is begun, and given up."""
+
+        class Later(Push):
+            def resumeProducing(self) -> None: ...
+
+        def made(server: Recorder) -> None:
+            server.transport.registerProducer(Later(server.transport), True)
+            server.transport.loseConnection()
+
+        def write(server: Recorder) -> None:
+            server.transport.write(CHUNK)
+            server.transport.unregisterProducer()
+
+        server, client = Recorder().on("made", made).on("handshake", write), Recorder()
+        self.runPair(server, client)
+        self.assertEqual(client.data, CHUNK)
+        self.assertIs(server.reason.type, ConnectionDone)
+
 
 whole_matrix(Producers, globals())

@@ -138,7 +138,8 @@ class TLSStream(Writing):
 
     def _hello(self) -> None:
         """The user has been told of the connection: begin the handshake, unless it has given up already."""
-        if self.disconnecting and not (self._over or self._out or self._engine.queued):
+        waited_for = self._over or self._out or self._engine.queued or self.producer is not None
+        if self.disconnecting and not waited_for:
             self._leave()
         else:
             self._proceed()
