@@ -305,6 +305,38 @@ def test_a_callback_of_the_program_s_verifies_behind_another_name(pki: PKI) -> N
     assert server.get_peer_certificate() is None
 
 
+def test_a_callback_of_the_program_s_goes_on_refusing(pki: PKI) -> None:
+    """Where a name is to be verified, and behind another name whose context has none."""
+    asked = []
+
+    @ffi.callback("int(int, X509_STORE_CTX *)")
+    def refuse(ok: int, _store: Any) -> int:
+        asked.append(ok)
+        return 0
+
+    client, server = pair(server_context(pki), client_context(pki))
+    lib.SSL_set_verify(client._ssl, SSL.VERIFY_NONE, refuse)
+    client.set_verify_host("localhost")
+    with pytest.raises(SSL.Error):
+        shake((client, server))
+    assert asked.pop() == 1
+
+    contexts = server_context(pki), server_context(pki)
+    for context in contexts:
+        context.get_cert_store().add_cert(crypto.load_certificate(crypto.FILETYPE_PEM, pki.client.root_pem))
+    lib.SSL_CTX_set_verify(contexts[0]._context, SSL.VERIFY_PEER, refuse)
+    contexts[1].set_verify(SSL.VERIFY_PEER)
+    contexts[0].set_tlsext_servername_callback(lambda connection: connection.set_context(contexts[1]))
+    context = client_context(pki)
+    context.use_certificate(crypto.load_certificate(crypto.FILETYPE_PEM, pki.client.certificate_pem))
+    context.use_privatekey(crypto.load_privatekey(crypto.FILETYPE_PEM, pki.client.key_pem))
+    client, server = pair(contexts[0], context)
+    client.set_tlsext_host_name(b"localhost")
+    with pytest.raises(SSL.Error):
+        shake((client, server))
+    assert asked
+
+
 def test_keys_that_both_know_beforehand() -> None:
     """PSK, which pyOpenSSL has no methods for: programs set the callbacks themselves."""
 
