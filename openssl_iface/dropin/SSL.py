@@ -12,7 +12,7 @@ import functools
 import os
 import weakref
 from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from .. import SSL as _ours
 from .. import values as _values
@@ -420,6 +420,8 @@ class Connection(_NamedConnection):
     """A connection, on a socket or on memory BIOs (``None``)."""
 
     _failure: BaseException | None
+    # gevent_openssl takes it for its own class; callbacks find their connection without it.
+    _reverse_mapping: ClassVar[weakref.WeakValueDictionary[Any, Any]] = weakref.WeakValueDictionary()
 
     def __init__(self, context: Context, socket: Any = None) -> None:
         need(context, _BaseContext, "context must be a Context instance")

@@ -365,3 +365,7 @@ def test_keys_that_both_know_beforehand() -> None:
     carry((client, server))
     assert server.recv(LARGE) == b"known"
     assert "PSK" in client.get_cipher_name()
+
+
+def test_a_connection_has_the_mapping_that_gevent_openssl_takes() -> None:
+    assert not SSL.Connection._reverse_mapping
