@@ -40,6 +40,8 @@ __all__ = ["Hub", "hub_of"]
 
 # So many connections have their turn before the reactor has its own: timers, accepts, other descriptors.
 BATCH = 64
+# What a reactor says in the context of an event.
+USUAL = {"system"}
 
 
 @implementer(IReadDescriptor, ILoggingContext)
@@ -98,6 +100,8 @@ class Hub:
         made = contexts[-1]
         kind = log.ILogContext
         logged = context.get(kind)
+        # Nobody has added anything to it: then it need not be copied, which takes longer than to write it down.
+        usual = len(made) == 1 and logged.keys() == USUAL
         try:
             for descriptor, event in self._epoll.poll(0, BATCH):
                 connection = table.get(descriptor)
@@ -106,7 +110,11 @@ class Hub:
                 if event != select.EPOLLIN:
                     connection._leaveHub()
                     continue
-                contexts[-1] = {**made, kind: {**logged, "system": connection.logstr}}
+                contexts[-1] = (
+                    {kind: {"system": connection.logstr}}
+                    if usual
+                    else {**made, kind: {**logged, "system": connection.logstr}}
+                )
                 try:
                     why = connection.doRead()
                 except BaseException as error:  # as the reactor does it
