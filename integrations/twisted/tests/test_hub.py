@@ -286,6 +286,27 @@ class Failing(HubCase):
         self.run_()
         self.assertEqual(seen, ["TLS"])
 
+    def test_what_a_reactor_adds_to_the_context_is_there(self):
+        seen = []
+
+        def look(servers, clients):
+            hub = self.hubs()[0]
+            for server in servers:
+                server.on(
+                    "data", lambda one: seen.append((context.get("added"), context.get(log.ILogContext)))
+                )
+            self.at_once(clients)
+            logged = {"system": "-", "also": 2}
+            context.call({"added": 1, log.ILogContext: logged}, hub.doRead)
+            self.assertEqual(
+                seen, [(1, {"system": one.transport.logPrefix(), "also": 2}) for one in servers if one.data]
+            )
+            self.assertTrue(seen)
+            self.reactor.stop()
+
+        self.opened(1, look)
+        self.run_()
+
     def test_closed_within_the_batch(self):
         def look(servers, clients):
             def abort(one):

@@ -100,7 +100,7 @@ class Hub:
         made = contexts[-1]
         kind = log.ILogContext
         logged = context.get(kind)
-        # Nobody has added anything to it: then it need not be copied, which takes longer than to write it down.
+        # Where nobody has added anything to it, it is written down anew: to copy it takes longer.
         usual = len(made) == 1 and logged.keys() == USUAL
         try:
             for descriptor, event in self._epoll.poll(0, BATCH):
