@@ -105,7 +105,7 @@ class Failures:
         if ssl_error == lib.SSL_ERROR_ZERO_RETURN:
             # Who hears of it as an error, and not as an end, had still something to send.
             return transport_error(conn.sys_errno) if conn.dead and conn.sys_errno else ZeroReturnError()
-        if conn.resumption_refused or (conn.verify_error and self._refused(work)):
+        if conn.refused_late or (conn.verify_error and self._refused(work)):
             return self._verification_error(work)
         if ssl_error == lib.SSL_ERROR_SYSCALL and not work.errors.count:
             number = conn.sys_errno or work.sys_errno

@@ -17,7 +17,7 @@ from openssl_iface.values import Method, ProtocolVersion, VerifyMode
 DEMAND = VerifyMode.PEER | VerifyMode.FAIL_IF_NO_PEER_CERT
 HOSTS = {"wildcard": "www.localhost.test", "ip": "127.0.0.1"}
 # X509_V_ERR_...
-INVALID_EXTENSION, APPLICATION_VERIFICATION = 41, 50
+INVALID_EXTENSION, APPLICATION_VERIFICATION, HOSTNAME_MISMATCH = 41, 50, 62
 # What OpenSSL has to be told to look for.
 NEEDS_MORE = {"revoked"}
 
@@ -155,6 +155,21 @@ class TestServersCertificates:
         assert attempt(tls, tls.pki.wrong_name, "localhost", client=client)[1].error.verify_code == 62
         assert attempt(tls, tls.pki.good, "localhost", client=client)[1].error is None
         assert attempt(tls, tls.pki.wrong_name, None, client=client)[1].error is None
+
+    def test_who_has_no_certificate_has_not_that_name(self, tls):
+        server, client = tls.contexts(ProtocolVersion.TLS1_2)
+        for context in (server, client):
+            context.set_cipher_list(b"aNULL:@SECLEVEL=0")
+        for host in (None, "localhost"):
+            accepting, connecting = tls.exchange(*tls.connections(server, client, host=host))
+            assert connecting.connection.get_peer_certificate() is None
+            if host is None:
+                assert accepting.error is connecting.error is None
+                assert connecting.connection.handshake_done
+        assert type(connecting.error) is CertificateVerificationError
+        assert connecting.error.verify_code == HOSTNAME_MISMATCH
+        with pytest.raises(Error):
+            connecting.connection.send(b"to whom?")
 
     def test_a_name_that_comes_too_late_is_an_error(self, tls):
         _, client = tls.pair()

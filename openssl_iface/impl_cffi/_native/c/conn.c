@@ -190,9 +190,9 @@ int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, siz
       c->out_pos = c->out_len;
   } else if (!c->handshake_done && SSL_is_init_finished(c->ssl)) {
     c->handshake_done = 1;
-    if (SSL_session_reused(c->ssl) && !oi_check_resumed(c)) {
+    if (!(SSL_session_reused(c->ssl) ? oi_check_resumed(c) : oi_check_named(c))) {
       work->ssl_error = SSL_ERROR_SSL;
-      c->dead = c->resumption_refused = 1;
+      c->dead = c->refused_late = 1;
       c->out_pos = c->out_len; /* our Finished, which would say that all is well */
     }
   }

@@ -85,7 +85,7 @@ typedef struct {
   char *host;        /* the name that the peer's certificate must be for */
   int host_is_address;
   int hooked;        /* 1 << OI_ON_...: the callbacks that go to Python */
-  int resumption_refused;
+  int refused_late;  /* by us, when libssl had completed the handshake */
   SSL_verify_cb theirs; /* a callback that was set past us; verify.c */
   /* the certificate that was refused */
   int verify_error;
@@ -192,6 +192,7 @@ void oi_verify_as(oi_conn *c, SSL_CTX *context);
 void oi_demand_certificate(oi_conn *c);
 int oi_set_host(oi_conn *c, const char *name, int is_address);
 int oi_check_resumed(oi_conn *c);
+int oi_check_named(oi_conn *c);
 void oi_refused(oi_conn *c, int error, int depth, X509 *certificate);
 
 /* ---- callbacks.c ---------------------------------------------------------- */

@@ -160,3 +160,17 @@ int oi_check_resumed(oi_conn *c)
   X509_free(certificate);
   return error == X509_V_OK;
 }
+
+/* With an anonymous cipher libssl verifies nothing, since there is no certificate: none for the name, then. */
+int oi_check_named(oi_conn *c)
+{
+  X509 *certificate;
+
+  if (!c->host || SSL_is_server(c->ssl) || !(SSL_get_verify_mode(c->ssl) & SSL_VERIFY_PEER))
+    return 1;
+  certificate = oi_peer_certificate(c->ssl);
+  if (!certificate)
+    oi_refused(c, X509_V_ERR_HOSTNAME_MISMATCH, 0, NULL);
+  X509_free(certificate);
+  return certificate != NULL;
+}

@@ -169,7 +169,7 @@ typedef struct {
   uint64_t arrived;
   int detached;
   size_t unsaid_done;
-  int resumption_refused;
+  int refused_late;
   int verify_error;
   int verify_depth;
   X509 *verify_cert;
