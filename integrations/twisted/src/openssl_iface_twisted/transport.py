@@ -243,6 +243,8 @@ class TLSConnection(TLSStream, tcp.Connection):
 
     def _why(self, reason: Failure) -> Failure:
         """The reason, more exactly than the reactor knows it."""
+        if self._over:
+            return self._reason(reason)
         if reason.type in (ConnectionLost, ConnectionDone):
             # A hang-up that was seen while nothing was read.
             number = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -304,7 +306,7 @@ class TLSServer(tcp.Server, TLSConnection):
 
     def connectionLost(self, reason: Failure) -> None:
         if hasattr(self, "socket"):
-            TLSConnection.connectionLost(self, self._reason(reason) if self._over else self._why(reason))
+            TLSConnection.connectionLost(self, self._why(reason))
 
 
 class TLSClient(tcp.Client, TLSConnection):
@@ -349,7 +351,7 @@ class TLSClient(tcp.Client, TLSConnection):
         if not self.connected:
             tcp.Client.connectionLost(self, reason)
         elif hasattr(self, "socket"):
-            tcp.Client.connectionLost(self, self._reason(reason) if self._over else self._why(reason))
+            tcp.Client.connectionLost(self, self._why(reason))
 
 
 class _Listening(socket.socket):
