@@ -86,14 +86,25 @@ def interrupted(operation, at, first=lambda: None):
                 first()
                 raise Interruption
 
-    try:
-        with stepping(step):
-            operation()
-    except Interruption:
-        return True
-    except Error:
-        pass
-    return False
+    outcome = []
+
+    def run():
+        try:
+            with stepping(step):
+                operation()
+        except Interruption:
+            outcome.append(True)
+        except Error:
+            outcome.append(False)
+        else:
+            outcome.append(False)
+
+    # What is raised as an except clause ends stays that thread's "current" exception (Python 3.11): it would
+    # be the context of all that later tests raise.
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return outcome[0]
 
 
 def free(connection):
