@@ -73,7 +73,7 @@ oi_conn *oi_conn_new(SSL_CTX *context, int fd)
   c->wants = OI_WANT_PROCEED;
   c->calm = 1;
   SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-                           SSL_MODE_RELEASE_BUFFERS);
+                           (c->datagrams ? SSL_MODE_RELEASE_BUFFERS : 0)); /* warm.c */
   return c;
 }
 
@@ -82,6 +82,7 @@ void oi_conn_free(oi_conn *c)
   /* What a parent made is left alone in its child (_handles.py). */
   if (!c || oi_inherited(c))
     return;
+  oi_warm_forget(c);
   /* OpenSSL takes a connection that is freed without a shutdown for a failed
    * one, and drops its session. */
   if (c->handshake_done && !(c->dead && c->ended == OI_OPEN))

@@ -118,6 +118,9 @@ typedef struct {
   int idle;       /* recv has found nothing, and did not ask libssl */
   int calm;       /* Python keeps nothing that comes first */
   int wants;      /* OI_WANT_READ ...: what the owner of the connection is told */
+  /* warm.c */
+  int warm;       /* its place among those that keep libssl's buffers, from 1 */
+  int used;       /* since the hand came by */
 } oi_conn;
 
 /* ---- wire.c: buffers, descriptor, BIO -------------------------------------- */
@@ -139,6 +142,11 @@ ssize_t oi_receive(oi_conn *c, void *data, size_t size);
 int oi_again(int number);
 int oi_flush(oi_conn *c);
 void oi_transport_failed(oi_conn *c, int number);
+
+/* ---- warm.c: libssl's buffers --------------------------------------------------- */
+void oi_warm(oi_conn *c);
+void oi_warm_forget(oi_conn *c);
+void oi_warm_forked(void);
 
 /* ---- conn.c: life, one operation --------------------------------------------- */
 oi_work *oi_work_new(void);

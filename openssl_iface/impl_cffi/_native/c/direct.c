@@ -231,5 +231,6 @@ int64_t oi_operate(oi_conn *c, oi_work *work, int what, char *data, size_t size)
     c->dead = 1;
     oi_out_release(c);
   }
+  oi_warm(c);
   return (int64_t)done | (int64_t)error << 32;
 }

@@ -34,6 +34,7 @@ static void in_child(void)
   renewing = fresh;
   forker = &self;
   forks++;
+  oi_warm_forked();
 }
 
 /* Once in a process; 0 if memory is short. */
@@ -70,6 +71,7 @@ static void renew(oi_conn *c)
       c->depth = 0;
       __atomic_store_n(&c->owner, (void *)0, __ATOMIC_RELAXED);
     }
+    c->warm = 0;
     __atomic_store_n(&c->forks, forks, __ATOMIC_RELEASE);
   }
   pthread_mutex_unlock(&renewing);

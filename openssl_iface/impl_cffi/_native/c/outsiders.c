@@ -8,8 +8,7 @@
 #include "conn.h"
 
 /* The modes that the engine relies on; conn.c. */
-#define ENGINE_MODES \
-  (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS)
+#define ENGINE_MODES (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
 
 static int engines(const SSL *ssl, const char *name)
 {

@@ -73,6 +73,7 @@ static int64_t finish(oi_conn *c, size_t n, int wants, int news)
   } else {
     oi_out_release(c);
   }
+  oi_warm(c);
   if (c->suspended)
     wants |= c->suspended;
   else if (!c->dead && c->ended == OI_OPEN && oi_buffered_out(c) <= OI_OUT_LIMIT)
