@@ -119,7 +119,7 @@ def _protocols(protos: Any) -> Any:
     """The list of ALPN protocols, refused as pyOpenSSL does."""
     if not protos:
         raise ValueError("at least one protocol must be specified")
-    return protos
+    return [bytes(one) if isinstance(one, bytearray | memoryview) else one for one in protos]
 
 
 @in_place_of(_ours.Session)
@@ -146,6 +146,7 @@ class Context(_BaseContext):
             super().__init__(method)
         except OpenSSLError as error:
             raise as_theirs(error) from None
+        adopt(self._store)
         # Connections that may not have begun, and look at the context as it is when they do.
         self._waiting: weakref.WeakValueDictionary[int, Connection] = weakref.WeakValueDictionary()
         # Connections have these modes whatever a context says; programs read back what it says.
@@ -400,6 +401,16 @@ def _plain(error: BaseException) -> BaseException:
     return as_theirs(error)
 
 
+class _Descriptor:
+    """A number of a file descriptor as what a connection talks through."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def fileno(self) -> int:
+        return self._number
+
+
 # Methods of a connection that are called for every event: what they raise comes from _failed.
 _HOT = frozenset(
     {"recv", "read", "send", "write", "sendall", "recv_into", "pending", "bio_read", "bio_write"}
@@ -420,6 +431,8 @@ class Connection(_NamedConnection):
     """A connection, on a socket or on memory BIOs (``None``)."""
 
     _failure: BaseException | None
+    # As SSL_set_SSL_CTX(3) has it: a servername callback that chooses a context chooses a certificate.
+    _asks_anew = False
     # gevent_openssl takes it for its own class; callbacks find their connection without it.
     _reverse_mapping: ClassVar[weakref.WeakValueDictionary[Any, Any]] = weakref.WeakValueDictionary()
 
@@ -427,7 +440,7 @@ class Connection(_NamedConnection):
         need(context, _BaseContext, "context must be a Context instance")
         if isinstance(socket, str | bytes):
             raise TypeError("argument must be an int, or have a fileno() method.")
-        super().__init__(context, socket)
+        super().__init__(context, _Descriptor(socket) if type(socket) is int else socket)
         if isinstance(context, Context):
             context._waiting[id(self)] = self
 
@@ -548,7 +561,11 @@ class Connection(_NamedConnection):
         need(name, bytes, "name must be a byte string")
         if b"\0" in name:
             raise TypeError("name must not contain NUL byte")
-        translated(_BaseConnection.set_tlsext_host_name)(self, name)
+        if 1 <= len(name) <= 255:
+            translated(_BaseConnection.set_tlsext_host_name)(self, name)
+        else:  # libssl refuses it, forgets the name it had, and pyOpenSSL does not look
+            with self._lock:
+                _lib.SSL_set_tlsext_host_name(self._ssl_borrowed, _ffi.NULL)
 
     def set_alpn_protos(self, protos: Iterable[bytes]) -> None:
         """The protocols that a client offers."""
@@ -608,8 +625,8 @@ class Connection(_NamedConnection):
         return _given(translated(_BaseConnection.get_peer_certificate)(self), as_cryptography)
 
     def get_peer_cert_chain(self, *, as_cryptography: bool = False) -> Any:
-        """The certificates that the peer sent (list), or ``None``."""
-        return _given(translated(_BaseConnection.get_peer_cert_chain)(self), as_cryptography)
+        """The certificates that the peer sent (list), or ``None``; on a server without the client's own."""
+        return _given(translated(_BaseConnection._chain)(self, 0), as_cryptography)
 
     def get_verified_chain(self, *, as_cryptography: bool = False) -> Any:
         """The chain that OpenSSL has built (list), or ``None``: whatever its verdict is."""

@@ -38,6 +38,8 @@ def of_a_file(
     try:
         yield
     except Error as error:
+        if getattr(error, "_of_program", False):
+            raise
         said: Reasons = reasons(error)
         if _unopened(error):
             missing = said[0][2] == os.strerror(errno.ENOENT)

@@ -73,8 +73,8 @@ def _theirs() -> str:
             _install.install()
 
 
-def check() -> str:
-    """What is in force, in lines of text."""
+def check(*, children: bool = False) -> str:
+    """What is in force, in lines of text; *children*: whether that is asked for in this call."""
     without = _theirs()
     _install.install()
     theirs = importlib.import_module(_install.THEIRS)
@@ -82,14 +82,13 @@ def check() -> str:
     from ..registry import get_backend
 
     backend = get_backend()
-    children = "yes" if _children.requested() else "no"
     return "\n".join(
         (
             f"import OpenSSL gives   {theirs.__name__}, from {Path(theirs.__file__ or '').parent}",
             f"which is like          pyOpenSSL {theirs.__version__}",
             f"on                     {backend.running.text}, by the backend {backend.name}",
             f"without it             {without}",
-            f"children               {children}",
+            f"children               {'yes' if children or _children.requested() else 'no'}",
         )
     )
 
@@ -102,7 +101,7 @@ def main(arguments: list[str]) -> int | str | None:
     if options.check:
         if options.module or options.script:
             parser.error("--check runs nothing: leave the program out")
-        print(check())
+        print(check(children=options.children))
         return 0
     if not options.module and not options.script:
         parser.error("which program? -m MODULE, or SCRIPT, or --check")

@@ -390,6 +390,10 @@ for _flag in _ours.X509StoreFlags:
 class X509Store(_BaseX509Store):
     """Whom to trust."""
 
+    def _as_it_is(self) -> Any:
+        """Connections ask the store itself: what is added counts also for those that are made already."""
+        return self
+
     def add_cert(self, cert: Any) -> None:
         """Trust a certificate."""
         if not isinstance(cert, _BaseX509):

@@ -41,6 +41,8 @@ class Connection(Direct):
     _own_callables: dict[str, Any] | None = None
     _own_verify = False
     _own_options = 0
+    # Whether another context may change what is asked of the peer: libssl itself would leave it as it was.
+    _asks_anew = True
 
     def __init__(self, context: Context, socket: Any = None) -> None:
         if type(context) is not Context:
@@ -87,16 +89,21 @@ class Connection(Direct):
             if lib.SSL_set_SSL_CTX(self._ssl_borrowed, context._pointer()) == ffi.NULL:
                 raise _errors.take(Error, "context")
             self._context = context
-            bits = context.get_options() | self._own_options
-            lib.SSL_clear_options(self._ssl_borrowed, ALL_BITS & ~bits)
-            lib.SSL_set_options(self._ssl_borrowed, bits)
+            before = self._callables
             stay = {"session"}  # libssl caches sessions in the context that it began with
-            if self._own_verify:
+            if self._asks_anew:
+                bits = context.get_options() | self._own_options
+                lib.SSL_clear_options(self._ssl_borrowed, ALL_BITS & ~bits)
+                lib.SSL_set_options(self._ssl_borrowed, bits)
+            elif "info" in before:
+                stay.add("info")
+            if self._own_verify or not self._asks_anew:
                 stay.add("verify")
+                if not self._asks_anew:
+                    self._trust_as(context)
             else:
                 self._verify_as(context)
                 lib.SSL_set_verify_depth(self._ssl_borrowed, context.get_verify_depth())
-            before = self._callables
             callables = {name: call for name, call in context._callables.items() if name not in stay}
             callables.update({name: before[name] for name in stay if name in before})
             self._adopt({**callables, **(self._own_callables or {})})

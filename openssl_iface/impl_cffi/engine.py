@@ -180,6 +180,9 @@ class Engine(Bound, Failures):
     def _verify_as(self, context: Any) -> None:
         """Ask of the peer what *context* asks now, and trust whom it trusts now; under both locks."""
         lib.oi_verify_as(self._conn, context._context)
+        self._trust_as(context)
+
+    def _trust_as(self, context: Any) -> None:
         lib.SSL_set1_verify_cert_store(self._ssl_borrowed, context._store._as_it_is()._store)
 
     # -- events --------------------------------------------------------------

@@ -46,6 +46,30 @@ def ends(pki: PKI) -> tuple[SSL.Connection, SSL.Connection]:
     return made[0], made[1]
 
 
+def shake(ends: tuple[SSL.Connection, SSL.Connection]) -> None:
+    """For contexts without cookies."""
+    for _ in range(6):
+        for one, other in (ends[::-1], ends):
+            try:
+                one.do_handshake()
+            except SSL.WantReadError:
+                pass
+            if data := read(one):
+                other.bio_write(data)
+
+
+def test_a_datagram_that_is_too_large_is_refused_and_others_go_on(
+    ends: tuple[SSL.Connection, SSL.Connection],
+) -> None:
+    shake(ends)
+    server, client = ends
+    with pytest.raises(SSL.Error, match="dtls message too big"):
+        client.send(b"z" * 20_000)
+    assert client.send(b"two") == 3
+    server.bio_write(read(client))
+    assert server.recv(LARGE) == b"two"
+
+
 def test_cookies_timers_and_data(ends: tuple[SSL.Connection, SSL.Connection]) -> None:
     server, client = ends
     assert client.DTLSv1_get_timeout() is None

@@ -90,6 +90,7 @@ def test_constants_have_openssl_s_values() -> None:
 
 # What the backend asks of whoever stands on it.
 MEANT = {f"Connection.{name}" for name in ("_closed", "_deadline", "_failed", "_need_memory")}
+MEANT |= {"Connection._asks_anew", "X509Store._as_it_is"}
 MEANT |= {"X509Name._takes_nul", "X509._x509", "X509Req._req", "CRL._crl"}
 
 

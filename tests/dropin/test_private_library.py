@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openssl_iface import crypto as ours
 from openssl_iface.dropin import SSL, _util, crypto
 from openssl_iface.testing.pki import PKI
 
@@ -323,6 +324,21 @@ def test_a_callback_of_the_program_s_goes_on_refusing_where_a_name_is_to_be_veri
     with pytest.raises(SSL.Error):
         shake((client, server))
     assert asked == [1]
+
+
+def test_certificates_are_found_in_a_message_of_pkcs7(pki: PKI) -> None:
+    """By its structure, as programs do: pyOpenSSL never had a method for it."""
+    authority, *_ = authorities(pki)
+    made = ours.PKCS7.sign(pki.good.certificate, pki.good.key, b"said", pki.good.chain)
+    message = crypto.load_pkcs7_data(ours.FILETYPE_ASN1, ours.dump_pkcs7_data(ours.FILETYPE_ASN1, made))
+    assert message.type_is_signed()
+    stack = message._pkcs7.d.sign.cert
+    found = []
+    for index in range(lib.sk_X509_num(stack)):
+        one = crypto.X509.__new__(crypto.X509)
+        one._x509 = lib.X509_dup(lib.sk_X509_value(stack, index))
+        found.append(one.get_subject().CN)
+    assert found == ["localhost", authority.get_subject().CN]
 
 
 def test_keys_that_both_know_beforehand() -> None:

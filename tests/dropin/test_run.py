@@ -85,6 +85,8 @@ def test_check_says_what_is_in_force(run: Run, fake_pyopenssl: Path) -> None:
     assert "import OpenSSL gives   openssl_iface.dropin" in done.stdout
     assert __version__ in done.stdout
     assert f"pyOpenSSL 1.2.3, from {fake_pyopenssl / 'OpenSSL'}" in done.stdout
+    assert "children               no" in done.stdout
+    assert "children               yes" in run(*DROPIN, "--children", "--check").stdout
 
 
 def test_help_says_how(run: Run) -> None:

@@ -138,7 +138,7 @@ def test_wrong_types_are_refused() -> None:
 
 
 def test_damaged_ones_are_refused_or_do_not_verify(signed: tuple[PKey, bytes]) -> None:
-    """But for the parameters of the signature's algorithm, which no signature covers and RSA does not read."""
+    """But for the parameters of the signature's algorithm, which nothing signs and RSA does not read."""
     key, text = signed
     der = base64.b64decode(text)
     oid = der.rindex(bytes.fromhex("06092a864886f70d01010b"))  # sha256WithRSAEncryption

@@ -28,7 +28,7 @@ def echo(server, client):
 
 
 def test_in_the_midst_of_records(tls, version):
-    """Each loses its place to others while the beginning of a record waits in it: header, part of the body."""
+    """Each loses its place to others while a record has come in part: its header, some of its body."""
     pairs = make(tls, version)
     for cut in (3, 5, 6, 500, -1):
         waiting = []

@@ -214,6 +214,7 @@ static int misused(oi_work *work)
   case SSL_R_PROTOCOL_IS_SHUTDOWN:
   case SSL_R_SHUTDOWN_WHILE_IN_INIT:
   case SSL_R_APPLICATION_DATA_AFTER_CLOSE_NOTIFY:
+  case SSL_R_DTLS_MESSAGE_TOO_BIG:
     return 1;
   default:
     return 0;

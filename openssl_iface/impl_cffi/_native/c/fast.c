@@ -272,7 +272,7 @@ static int nothing_there(oi_conn *c)
 {
   return c->direct && c->handshake_done && !c->dead && !c->busy && !c->datagrams && !c->eof && !c->sys_errno &&
          c->ended == OI_OPEN && !c->block_len && !oi_buffered_in(c) && !oi_buffered_plain(c) &&
-         !SSL_has_pending(c->ssl) && !oi_renegotiating(c);
+         !SSL_has_pending(c->ssl) && !oi_renegotiating(c) && !(SSL_get_shutdown(c->ssl) & SSL_RECEIVED_SHUTDOWN);
 }
 
 int64_t oi_fast_recv(oi_conn *c, oi_work *work, size_t size)

@@ -37,7 +37,27 @@ typedef ... ASN1_TIME;
 typedef ... ASN1_OBJECT;
 typedef ... ASN1_TYPE;
 typedef ... GENERAL_NAMES;
-typedef ... PKCS7;
+/* What programs look into: no release of pyOpenSSL gave the certificates out by a method. */
+typedef struct {
+  struct stack_st_X509 *cert;
+  struct stack_st_X509_CRL *crl;
+  ...;
+} PKCS7_SIGNED;
+typedef struct {
+  struct stack_st_X509 *cert;
+  struct stack_st_X509_CRL *crl;
+  ...;
+} PKCS7_SIGN_ENVELOPE;
+typedef struct {
+  ASN1_OBJECT *type;
+  union {
+    char *ptr;
+    ASN1_OCTET_STRING *data;
+    PKCS7_SIGNED *sign;
+    PKCS7_SIGN_ENVELOPE *signed_and_enveloped;
+  } d;
+  ...;
+} PKCS7;
 typedef ... PKCS12;
 typedef ... NETSCAPE_SPKI;
 typedef ... NETSCAPE_SPKAC;
