@@ -220,6 +220,36 @@ def test_handshake_timeout() -> None:
     assert client.reason.type is TimedOutConnectionLost
 
 
+def test_what_the_kernel_has_still_to_bring_there_does_not_double_the_time_to_answer() -> None:
+    """Our goodbye is acknowledged at once, and not answered."""
+    server, client = Recorder(), Recorder()
+    pair = Pair(server, client)
+    pair.settle()
+    pair.tls[1]._kernelQueue = lambda: 31 if pair.clock.seconds() == 0 else 0  # type: ignore[method-assign]
+    client.transport.closeTimeout = 16
+    client.transport.loseConnection()
+    pair.clock.pump([0.25] * 63)
+    assert not pair.below[1].disconnecting
+    pair.clock.pump([0.25] * 7)
+    assert pair.below[1].disconnecting
+    pair.tls[1].connectionLost(Failure(ConnectionLost()))
+    assert client.reason.type is TimedOutConnectionLost
+    assert "close_notify within 16 seconds" in client.reason.getErrorMessage()
+
+
+def test_however_long_it_takes_to_send_what_is_queued_while_it_moves_it_is_not_cut_off() -> None:
+    server, client = Recorder(), Recorder()
+    pair = Pair(server, client)
+    pair.settle()
+    pair.tls[1]._kernelQueue = lambda: max(0, 100 - int(pair.clock.seconds()))  # type: ignore[method-assign]
+    client.transport.closeTimeout = 16
+    client.transport.loseConnection()
+    pair.clock.pump([0.25] * 400)
+    assert not pair.below[1].disconnecting
+    pair.clock.pump([0.25] * 70)
+    assert pair.below[1].disconnecting
+
+
 def test_no_timeout_after_the_handshake() -> None:
     """It was for the handshake: a connection may then be idle for ever."""
     server, client = Recorder(), Recorder()

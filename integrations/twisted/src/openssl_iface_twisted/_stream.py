@@ -74,6 +74,8 @@ __all__ = ["DONE", "TLSStream", "unacknowledged"]
 
 # What is held back at most when a renegotiation has to be read while the user has paused.
 HELD_MAX = 262144
+# So often within closeTimeout we look whether anything has moved: it lasts longer by this part at most.
+LOOKS = 16
 _logger = Logger()
 # The reason for most ends; as with Twisted's own reasons of this kind, one serves all.
 DONE = Failure(ConnectionDone())
@@ -94,7 +96,8 @@ class TLSStream(Writing):
     _heldSize = 0
     _verdict: Failure | None = None
     _timer: Any = None
-    _unsent = 0
+    # While it closes: the bytes that the peer had not acknowledged when they last became fewer, and when.
+    _moved: tuple[int, float] = (0, 0.0)
 
     # -- what the edge provides ---------------------------------------------
 
@@ -387,14 +390,24 @@ class TLSStream(Writing):
     def _startClosing(self) -> None:
         """From now on something has to move: what waits to leave, or the peer's close_notify."""
         if self.closeTimeout is not None and not self._over:
-            self._unsent = self._engine.queued + self._kernelQueue()
-            self._timer = self.reactor.callLater(self.closeTimeout, self._closeTimedOut)
+            self._moved = self._engine.queued + self._kernelQueue(), self.reactor.seconds()
+            self._lookLater(self.closeTimeout)
 
-    def _closeTimedOut(self) -> None:
+    def _lookLater(self, left: float) -> None:
+        """Nobody tells when the kernel's last byte is acknowledged, so we look now and then."""
+        assert self.closeTimeout is not None
+        self._timer = self.reactor.callLater(min(left, self.closeTimeout / LOOKS), self._lookAtClosing)
+
+    def _lookAtClosing(self) -> None:
         self._timer = None
-        unsent = self._engine.queued + self._kernelQueue()
-        if unsent < self._unsent:
-            self._startClosing()
+        if self.closeTimeout is None:
+            return
+        unsent, now = self._engine.queued + self._kernelQueue(), self.reactor.seconds()
+        if unsent < self._moved[0]:
+            self._moved = unsent, now
+        left = self._moved[1] + self.closeTimeout - now
+        if left > 0:
+            self._lookLater(left)
             return
         what = "did not take what was sent" if unsent else "did not answer close_notify"
         self._timedOut(f"The peer {what} within {self.closeTimeout:g} seconds")
