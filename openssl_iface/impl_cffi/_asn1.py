@@ -155,6 +155,16 @@ def shift(moment: datetime, by: timedelta, argument: str) -> datetime:
         raise ValueError(f"{argument}: beyond the year 9999, or before the year 1") from None
 
 
+def now() -> datetime:
+    """What time it is to OpenSSL, in UTC, whole seconds.
+
+    It asks *time(2)*, which may be some milliseconds behind Python's clock: what is made by the one may not
+    be valid yet by the other.
+    """
+    moment = own(lib.X509_gmtime_adj(ffi.NULL, 0), lib.ASN1_TIME_free, "the time")
+    return as_time(time_to_bytes(moment, "the time"), "the time")
+
+
 def from_now(seconds: Any, argument: str) -> datetime:
     """The time *seconds* from now."""
     number = as_int(seconds, argument)
@@ -162,7 +172,7 @@ def from_now(seconds: Any, argument: str) -> datetime:
         by = timedelta(seconds=number)
     except OverflowError:
         raise ValueError(f"{argument}: beyond the year 9999, or before the year 1") from None
-    return shift(datetime.now(UTC), by, argument)
+    return shift(now(), by, argument)
 
 
 def format_time(moment: datetime) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from zope.interface import implementer
@@ -20,6 +20,7 @@ from ._asn1 import (
     has_key,
     has_time,
     integer_to_int,
+    now,
     serial_from_int,
     time_from_datetime,
     time_to_bytes,
@@ -177,7 +178,7 @@ class X509(Signed):
         end = self.get_notAfter()
         if end is None:
             raise take(CryptoError, "this certificate has no notAfter yet")
-        return format_time(datetime.now(UTC)) > end
+        return format_time(now()) > end
 
     # -- extensions ----------------------------------------------------------
 

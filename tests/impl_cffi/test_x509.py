@@ -15,7 +15,9 @@ import pytest
 from zope.interface.verify import verifyObject
 
 from openssl_iface.errors import CryptoError
-from openssl_iface.impl_cffi._native import lib
+from openssl_iface.impl_cffi._asn1 import time_to_bytes
+from openssl_iface.impl_cffi._handles import own
+from openssl_iface.impl_cffi._native import ffi, lib
 from openssl_iface.impl_cffi.crl import CRL
 from openssl_iface.impl_cffi.extension import X509Extension
 from openssl_iface.impl_cffi.name import X509Name
@@ -686,3 +688,14 @@ class TestFork:
             "status = os.waitpid(child, 0)[1]; done.set(); thread.join()\n"
             "assert os.waitstatus_to_exitcode(status) == 7\n"
         )
+
+
+def test_what_begins_now_has_begun() -> None:
+    """OpenSSL verifies by the clock of *time(2)*, which turns to the next second later than Python's."""
+    cert = X509()
+    seconds = set()
+    while len(seconds) < 3:  # across the end of a second
+        cert.gmtime_adj_notBefore(0)
+        seconds.add(cert.get_notBefore())
+        present = own(lib.X509_gmtime_adj(ffi.NULL, 0), lib.ASN1_TIME_free)
+        assert cert.get_notBefore() <= time_to_bytes(present, "the present")
