@@ -21,7 +21,7 @@ from ..errors import (
     WantX509LookupError,
     ZeroReturnError,
 )
-from ..values import Ending
+from ..values import Alert, Ending
 from . import _errors
 from ._callbacks import Hooks
 from ._handles import generation, share
@@ -113,6 +113,8 @@ class Failures:
         if conn.sys_errno and not work.errors.count:
             return transport_error(conn.sys_errno)
         error = _errors.read(work.errors, Error)
+        if conn.dead and [lib.ERR_GET_REASON(code) for code in error.codes] == [lib.SSL_R_NO_RENEGOTIATION]:
+            error.alert = int(Alert.no_renegotiation)  # the one alert that libssl has a reason of its own for
         if error.alert is not None:
             name = _errors.alert_name(error.alert)
             error.message = f"the peer sent the alert {error.alert} ({name})"

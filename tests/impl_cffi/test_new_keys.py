@@ -91,6 +91,20 @@ class TestNewKeys:
         assert not server.renegotiate_pending()
         assert at_server.startswith(b"from the client!")
 
+    @pytest.mark.parametrize("asker", ["client", "server"])
+    def test_a_refused_renegotiation_names_its_alert(self, tls, asker):
+        contexts = tls.contexts(ProtocolVersion.TLS1_2)
+        contexts[asker == "server"].set_options(lib.SSL_OP_NO_RENEGOTIATION)
+        server, client = ends = tls.connections(*contexts)
+        tls.exchange(server, client, sound=True)
+        one = ends[asker == "client"]
+        one.renegotiate()
+        both = tls.exchange(server, client)
+        (error,) = [end.error for end in both if end.connection is one]
+        assert "no renegotiation" in str(error.reasons)
+        assert error.alert == 100
+        assert "no_renegotiation" in str(error)
+
     def test_tls_1_3_has_no_renegotiation(self, tls):
         _server, client = tls.over_sockets(ProtocolVersion.TLS1_3)
         with pytest.raises(Error, match="key_update"):

@@ -129,7 +129,7 @@ SSL_SESSION *d2i_SSL_SESSION(SSL_SESSION **, const unsigned char **, long);
 
 static const int SSL_KEY_UPDATE_NOT_REQUESTED;
 static const int SSL_KEY_UPDATE_REQUESTED;
-static const int SSL_R_CERTIFICATE_VERIFY_FAILED;
+static const int SSL_R_CERTIFICATE_VERIFY_FAILED, SSL_R_NO_RENEGOTIATION;
 static const int SSL_NOTHING;
 static const int SSL_WRITING;
 static const int SSL_READING;
