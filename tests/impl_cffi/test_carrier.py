@@ -9,7 +9,7 @@ import pytest
 
 from openssl_iface.errors import Error, TruncatedError, WantReadError, WantWriteError, ZeroReturnError
 from openssl_iface.impl_cffi.connection import Connection
-from openssl_iface.values import ProtocolVersion
+from openssl_iface.values import ProtocolVersion, VerifyMode
 
 BIG = bytes(range(256)) * 2048  # 512 KiB
 
@@ -316,6 +316,45 @@ def test_one_thread_waits_while_another_sends(tls):
         server.sendall(b"answer")
 
     assert tls.together(wait, send) == [b"answer", None]
+
+
+def test_what_a_reader_leaves_to_a_writer_that_fails_leaves_all_the_same(tls, version):
+    """One thread is in the midst of sending when another one has to answer what the peer has asked for."""
+
+    class Late(Blocking):
+        late = False
+
+        def send(self, data):
+            if self.late:
+                self.late = False
+                sending.set()
+                assert answered.wait(30)
+                raise TimeoutError("no room")
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Late.couple()))
+    sending, answered = threading.Event(), threading.Event()
+
+    def read():
+        assert sending.wait(30)
+        if version == ProtocolVersion.TLS1_3:
+            server.set_verify(VerifyMode.PEER)
+            server.verify_client_post_handshake()
+        else:
+            server.renegotiate()
+        server.send(b"x")
+        data = client.recv(1)
+        answered.set()
+        return data
+
+    client._socket.late = True
+    got, failure = tls.together(read, lambda: client.send(b"y"))
+    assert got == b"x"
+    assert isinstance(failure, TimeoutError)
+    assert not client.want_write()
+    assert server.recv(1) == b"y"
 
 
 def test_a_socket_is_used_by_its_descriptor_all_the_same(tls):
