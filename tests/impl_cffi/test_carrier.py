@@ -222,6 +222,25 @@ def test_errors_of_the_transport_come_through(tls, version):
         client.recv(1)
 
 
+def test_a_reader_hears_that_its_own_bytes_cannot_leave(tls, version):
+    """Where nothing has come: it would wait for ever for what is not asked for.  The last words go first."""
+
+    class Broken(Now):
+        def send(self, data):
+            raise BrokenPipeError("gone")
+
+    transport = Broken.couple()[0]
+    client = Connection(tls.client_context(version), transport)
+    client.set_connect_state()
+    for _ in range(2):
+        with pytest.raises(BrokenPipeError):
+            client.recv(1)
+    transport.incoming.put(b"\x15\x03\x03\x00\x02\x02\x28")
+    with pytest.raises(Error) as caught:
+        client.recv(1)
+    assert caught.value.alert == 40
+
+
 def test_the_alert_of_a_failure_leaves(tls, version):
     server, client = tls.connections(*tls.contexts(version), Blocking.couple(), host="elsewhere.test")
     results = tls.together(server.do_handshake, client.do_handshake)
@@ -355,6 +374,59 @@ def test_what_a_reader_leaves_to_a_writer_that_fails_leaves_all_the_same(tls, ve
     assert isinstance(failure, TimeoutError)
     assert not client.want_write()
     assert server.recv(1) == b"y"
+
+
+def test_a_transport_that_writes_on_its_connection_while_it_sends(tls, version):
+    """It would wait for itself; what it writes follows."""
+
+    class Talkative(Blocking):
+        connection = None
+
+        def send(self, data):
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                connection.send(b"within")
+            return super().send(data)
+
+    server, client = tls.shake(*tls.connections(*tls.contexts(version), Talkative.couple()))
+    client._socket.connection = client
+    assert tls.together(lambda: client.send(b"around")) == [6]
+    assert tls.receive(server, 12) == b"aroundwithin"
+
+
+def test_a_reader_does_not_wait_for_another_ones_answer_to_leave(tls, version):
+    """The transport is slow to take it; what the other one has come for is there."""
+
+    class Slow(Blocking):
+        slow = False
+
+        def send(self, data):
+            if self.slow:
+                self.slow = False
+                server.send(b"2")
+                answering.set()
+                assert told.wait(10)
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
+    answering, told = threading.Event(), threading.Event()
+    if version == ProtocolVersion.TLS1_3:
+        server.set_verify(VerifyMode.PEER)
+        server.verify_client_post_handshake()
+    else:
+        server.renegotiate()
+    server.send(b"1")
+    client._socket.slow = True
+
+    def second():
+        assert answering.wait(10)
+        data = client.recv(1)
+        told.set()
+        return data
+
+    assert sorted(tls.together(lambda: client.recv(1), second)) == [b"1", b"2"]
 
 
 def test_a_socket_is_used_by_its_descriptor_all_the_same(tls):
