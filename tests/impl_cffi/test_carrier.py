@@ -4,6 +4,7 @@ import os
 import queue
 import socket
 import threading
+import time
 
 import pytest
 
@@ -172,7 +173,8 @@ def test_ones_that_never_wait(tls, version, kind, later, monkeypatch):
     assert not client.want_write()
 
 
-def test_shutdown_that_waits_for_room_is_said_once(tls, version):
+def in_steps(tls, version):
+    """A server and a client whose transports never wait, shaken hands."""
     server, client = tls.connections(*tls.contexts(version), Now.couple())
     for _ in range(100):
         for one in (client, server):
@@ -180,6 +182,26 @@ def test_shutdown_that_waits_for_room_is_said_once(tls, version):
                 one.do_handshake()
             except (WantReadError, WantWriteError):
                 pass
+    return server, client
+
+
+def test_less_of_the_same_data_may_be_sent_after_a_refusal(tls, version):
+    server, client = in_steps(tls, version)
+    client._socket.room = 5
+    with pytest.raises(WantWriteError):
+        client.send(b"a" * 10_000)
+    client._socket.room = 1_000_000
+    for _ in range(10):
+        assert client.send(b"a" * 1000) == 1000
+    received = b""
+    with pytest.raises(WantReadError):
+        while True:
+            received += server.recv(65536)
+    assert received == b"a" * 10_000
+
+
+def test_shutdown_that_waits_for_room_is_said_once(tls, version):
+    server, client = in_steps(tls, version)
     client._socket.room = 5
     with pytest.raises(WantWriteError):
         client.shutdown()
@@ -427,6 +449,47 @@ def test_a_reader_does_not_wait_for_another_ones_answer_to_leave(tls, version):
         return data
 
     assert sorted(tls.together(lambda: client.recv(1), second)) == [b"1", b"2"]
+
+
+def test_a_reader_leaves_its_answer_to_a_writer_that_comes(tls, version):
+    """In the midst of it: else it would be sending for that one, and read nothing."""
+
+    class Slow(Halves):
+        slow = 0
+
+        def send(self, data):
+            self.slow -= 1
+            if self.slow == 1:
+                answering.set()
+                until = time.monotonic() + 10
+                while not client._carrier._writers and time.monotonic() < until:
+                    time.sleep(0.001)
+            elif self.slow == 0:
+                assert told.wait(10)
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
+    answering, told = threading.Event(), threading.Event()
+    if version == ProtocolVersion.TLS1_3:
+        server.set_verify(VerifyMode.PEER)
+        server.verify_client_post_handshake()
+    else:
+        server.renegotiate()
+    server.send(b"1")
+    client._socket.slow = 2
+
+    def read():
+        data = client.recv(1)
+        told.set()
+        return data
+
+    def write():
+        assert answering.wait(10)
+        return client.send(b"2")
+
+    assert tls.together(read, write, lambda: server.recv(1)) == [b"1", 1, b"2"]
 
 
 def test_a_socket_is_used_by_its_descriptor_all_the_same(tls):
