@@ -223,6 +223,27 @@ def test_a_failed_write_is_told_though_nothing_comes(tls, version):
     theirs.close()
 
 
+def test_a_goodbye_is_found_behind_a_failed_write(tls, version):
+    """All was received that the peer had to say; that ours was lost is an error all the same."""
+    server, client = tls.pair(version)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    server.event_write(b"last words")
+    server.event_close()
+    theirs.sendall(output(server))
+    theirs.close()
+    client.event_write(b"cannot leave")
+    received = b""
+    with pytest.raises(AbortedError):
+        while client.wants & Want.PROCEED:
+            received += client.event_proceed()
+    assert received == b"last words"
+    assert client.ended is Ending.CLEAN
+    assert client.wants == 0
+    client.event_detach()
+    ours.close()
+
+
 def test_an_answer_that_cannot_leave_keeps_nothing_from_being_read(tls, version):
     """The peer has gone, and asked for something before; what it has sent behind that is there to be read."""
     contexts = tls.contexts(version)
@@ -289,14 +310,17 @@ def test_a_handshake_step_by_step_that_does_not_leave_at_once(tls, version):
     theirs.close()
 
 
-def test_sending_to_who_is_gone_is_told_at_once(tls, version):
-    """In the manual's face, by the very call whose bytes cannot leave."""
+@pytest.mark.parametrize("first", ["send", "shutdown"])
+def test_sending_to_who_is_gone_is_told_at_once(tls, version, first):
+    """In the manual's face, by the very call whose bytes cannot leave, and by those that follow."""
     _, client = tls.pair(version)
     ours, theirs = socket.socketpair()
     client.event_attach(ours)
     theirs.close()
-    with pytest.raises(AbortedError):
-        client.send(b"cannot leave")
+    calls = {"send": lambda: client.send(b"cannot leave"), "shutdown": client.shutdown}
+    for call in (first, "send", "shutdown"):
+        with pytest.raises(AbortedError):
+            calls[call]()
     client.event_detach()
     ours.close()
 
