@@ -4,12 +4,13 @@ import os
 import queue
 import socket
 import threading
+import time
 
 import pytest
 
 from openssl_iface.errors import Error, TruncatedError, WantReadError, WantWriteError, ZeroReturnError
 from openssl_iface.impl_cffi.connection import Connection
-from openssl_iface.values import ProtocolVersion
+from openssl_iface.values import ProtocolVersion, VerifyMode
 
 BIG = bytes(range(256)) * 2048  # 512 KiB
 
@@ -172,7 +173,8 @@ def test_ones_that_never_wait(tls, version, kind, later, monkeypatch):
     assert not client.want_write()
 
 
-def test_shutdown_that_waits_for_room_is_said_once(tls, version):
+def in_steps(tls, version):
+    """A server and a client whose transports never wait, shaken hands."""
     server, client = tls.connections(*tls.contexts(version), Now.couple())
     for _ in range(100):
         for one in (client, server):
@@ -180,6 +182,26 @@ def test_shutdown_that_waits_for_room_is_said_once(tls, version):
                 one.do_handshake()
             except (WantReadError, WantWriteError):
                 pass
+    return server, client
+
+
+def test_less_of_the_same_data_may_be_sent_after_a_refusal(tls, version):
+    server, client = in_steps(tls, version)
+    client._socket.room = 5
+    with pytest.raises(WantWriteError):
+        client.send(b"a" * 10_000)
+    client._socket.room = 1_000_000
+    for _ in range(10):
+        assert client.send(b"a" * 1000) == 1000
+    received = b""
+    with pytest.raises(WantReadError):
+        while True:
+            received += server.recv(65536)
+    assert received == b"a" * 10_000
+
+
+def test_shutdown_that_waits_for_room_is_said_once(tls, version):
+    server, client = in_steps(tls, version)
     client._socket.room = 5
     with pytest.raises(WantWriteError):
         client.shutdown()
@@ -220,6 +242,25 @@ def test_errors_of_the_transport_come_through(tls, version):
         client.send(b"x")
     with pytest.raises(ConnectionResetError):
         client.recv(1)
+
+
+def test_a_reader_hears_that_its_own_bytes_cannot_leave(tls, version):
+    """Where nothing has come: it would wait for ever for what is not asked for.  The last words go first."""
+
+    class Broken(Now):
+        def send(self, data):
+            raise BrokenPipeError("gone")
+
+    transport = Broken.couple()[0]
+    client = Connection(tls.client_context(version), transport)
+    client.set_connect_state()
+    for _ in range(2):
+        with pytest.raises(BrokenPipeError):
+            client.recv(1)
+    transport.incoming.put(b"\x15\x03\x03\x00\x02\x02\x28")
+    with pytest.raises(Error) as caught:
+        client.recv(1)
+    assert caught.value.alert == 40
 
 
 def test_the_alert_of_a_failure_leaves(tls, version):
@@ -316,6 +357,139 @@ def test_one_thread_waits_while_another_sends(tls):
         server.sendall(b"answer")
 
     assert tls.together(wait, send) == [b"answer", None]
+
+
+def test_what_a_reader_leaves_to_a_writer_that_fails_leaves_all_the_same(tls, version):
+    """One thread is in the midst of sending when another one has to answer what the peer has asked for."""
+
+    class Late(Blocking):
+        late = False
+
+        def send(self, data):
+            if self.late:
+                self.late = False
+                sending.set()
+                assert answered.wait(30)
+                raise TimeoutError("no room")
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Late.couple()))
+    sending, answered = threading.Event(), threading.Event()
+
+    def read():
+        assert sending.wait(30)
+        if version == ProtocolVersion.TLS1_3:
+            server.set_verify(VerifyMode.PEER)
+            server.verify_client_post_handshake()
+        else:
+            server.renegotiate()
+        server.send(b"x")
+        data = client.recv(1)
+        answered.set()
+        return data
+
+    client._socket.late = True
+    got, failure = tls.together(read, lambda: client.send(b"y"))
+    assert got == b"x"
+    assert isinstance(failure, TimeoutError)
+    assert not client.want_write()
+    assert server.recv(1) == b"y"
+
+
+def test_a_transport_that_writes_on_its_connection_while_it_sends(tls, version):
+    """It would wait for itself; what it writes follows."""
+
+    class Talkative(Blocking):
+        connection = None
+
+        def send(self, data):
+            connection, self.connection = self.connection, None
+            if connection is not None:
+                connection.send(b"within")
+            return super().send(data)
+
+    server, client = tls.shake(*tls.connections(*tls.contexts(version), Talkative.couple()))
+    client._socket.connection = client
+    assert tls.together(lambda: client.send(b"around")) == [6]
+    assert tls.receive(server, 12) == b"aroundwithin"
+
+
+def test_a_reader_does_not_wait_for_another_ones_answer_to_leave(tls, version):
+    """The transport is slow to take it; what the other one has come for is there."""
+
+    class Slow(Blocking):
+        slow = False
+
+        def send(self, data):
+            if self.slow:
+                self.slow = False
+                server.send(b"2")
+                answering.set()
+                assert told.wait(10)
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
+    answering, told = threading.Event(), threading.Event()
+    if version == ProtocolVersion.TLS1_3:
+        server.set_verify(VerifyMode.PEER)
+        server.verify_client_post_handshake()
+    else:
+        server.renegotiate()
+    server.send(b"1")
+    client._socket.slow = True
+
+    def second():
+        assert answering.wait(10)
+        data = client.recv(1)
+        told.set()
+        return data
+
+    assert sorted(tls.together(lambda: client.recv(1), second)) == [b"1", b"2"]
+
+
+def test_a_reader_leaves_its_answer_to_a_writer_that_comes(tls, version):
+    """In the midst of it: else it would be sending for that one, and read nothing."""
+
+    class Slow(Halves):
+        slow = 0
+
+        def send(self, data):
+            self.slow -= 1
+            if self.slow == 1:
+                answering.set()
+                until = time.monotonic() + 10
+                while not client._carrier._writers and time.monotonic() < until:
+                    time.sleep(0.001)
+            elif self.slow == 0:
+                assert told.wait(10)
+            return super().send(data)
+
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
+    answering, told = threading.Event(), threading.Event()
+    if version == ProtocolVersion.TLS1_3:
+        server.set_verify(VerifyMode.PEER)
+        server.verify_client_post_handshake()
+    else:
+        server.renegotiate()
+    server.send(b"1")
+    client._socket.slow = 2
+
+    def read():
+        data = client.recv(1)
+        told.set()
+        return data
+
+    def write():
+        assert answering.wait(10)
+        return client.send(b"2")
+
+    assert tls.together(read, write, lambda: server.recv(1)) == [b"1", 1, b"2"]
 
 
 def test_a_socket_is_used_by_its_descriptor_all_the_same(tls):

@@ -328,6 +328,17 @@ class TestNonBlocking:
                 received += server.recv(50_000)
         assert received == BIG
 
+    def test_recv_waits_for_data_also_while_a_send_waits_for_room(self, narrow):
+        """The room may come only when the peer, who waits for his own, has been read."""
+        server, client = narrow
+        with pytest.raises(WantWriteError):
+            while True:
+                client.send(b"c" * 16384)
+        with pytest.raises(WantReadError):
+            client.recv(1)
+        server.send(b"!")
+        assert client.recv(1) == b"!"
+
     @pytest.mark.parametrize("kind", [bytes, bytearray, "same"])
     def test_sendall_goes_on_where_it_stopped(self, narrow, kind):
         server, client = narrow

@@ -571,6 +571,7 @@ class TestMemory:
         while more := server.event_output():
             sent += more
         assert client.event_feed(sent + b"\x17\x03\x03\xff\xff") == BIG[:EVENT_SIZE]
+        assert client.wants & Want.PROCEED
         with pytest.raises(Error):
             client.event_proceed()
 

@@ -7,11 +7,12 @@ import socket
 
 import pytest
 
+from openssl_iface import SSL
 from openssl_iface.errors import AbortedError, Error, TruncatedError, WantReadError, WantWriteError
 from openssl_iface.impl_cffi._native import lib
 from openssl_iface.impl_cffi.connection import Connection
 from openssl_iface.testing.wires import shrink_buffers
-from openssl_iface.values import EVENT_SIZE, Ending, ProtocolVersion, Want
+from openssl_iface.values import EVENT_SIZE, Ending, ProtocolVersion, VerifyMode, Want
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 
@@ -222,6 +223,55 @@ def test_a_failed_write_is_told_though_nothing_comes(tls, version):
     theirs.close()
 
 
+def test_a_goodbye_is_found_behind_a_failed_write(tls, version):
+    """All was received that the peer had to say; that ours was lost is an error all the same."""
+    server, client = tls.pair(version)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    server.event_write(b"last words")
+    server.event_close()
+    theirs.sendall(output(server))
+    theirs.close()
+    client.event_write(b"cannot leave")
+    received = b""
+    with pytest.raises(AbortedError):
+        while client.wants & Want.PROCEED:
+            received += client.event_proceed()
+    assert received == b"last words"
+    assert client.ended is Ending.CLEAN
+    assert client.wants == 0
+    client.event_detach()
+    ours.close()
+
+
+def test_an_answer_that_cannot_leave_keeps_nothing_from_being_read(tls, version):
+    """The peer has gone, and asked for something before; what it has sent behind that is there to be read."""
+    contexts = tls.contexts(version)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.connections(*contexts)
+    tls.exchange(server, client, sound=True)
+    ours, theirs = socket.socketpair()
+    client.event_attach(ours)
+    server.event_write(b"before it, ")
+    if version == ProtocolVersion.TLS1_3:
+        server.set_verify(VerifyMode.PEER)
+        server.verify_client_post_handshake()
+    else:
+        server.renegotiate()
+    server.event_proceed()
+    server.event_write(b"behind it")
+    theirs.sendall(output(server))
+    theirs.close()
+    client.event_write(b"cannot leave")
+    received = b""
+    with pytest.raises(AbortedError):
+        while client.wants & Want.PROCEED:
+            received += client.event_proceed()
+    assert received == b"before it, behind it"
+    client.event_detach()
+    ours.close()
+
+
 def test_detaching_within_a_callback(tls, version):
     """What libssl goes on to write goes nowhere, and is not waited for."""
     contexts = tls.contexts(version)
@@ -260,14 +310,17 @@ def test_a_handshake_step_by_step_that_does_not_leave_at_once(tls, version):
     theirs.close()
 
 
-def test_sending_to_who_is_gone_is_told_at_once(tls, version):
-    """In the manual's face, by the very call whose bytes cannot leave."""
+@pytest.mark.parametrize("first", ["send", "shutdown"])
+def test_sending_to_who_is_gone_is_told_at_once(tls, version, first):
+    """In the manual's face, by the very call whose bytes cannot leave, and by those that follow."""
     _, client = tls.pair(version)
     ours, theirs = socket.socketpair()
     client.event_attach(ours)
     theirs.close()
-    with pytest.raises(AbortedError):
-        client.send(b"cannot leave")
+    calls = {"send": lambda: client.send(b"cannot leave"), "shutdown": client.shutdown}
+    for call in (first, "send", "shutdown"):
+        with pytest.raises(AbortedError):
+            calls[call]()
     client.event_detach()
     ours.close()
 
@@ -279,6 +332,25 @@ def test_the_last_words_of_who_is_gone_already(tls):
     client.set_connect_state()
     theirs.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
     theirs.close()
+    with pytest.raises(Error) as caught:
+        client.do_handshake()
+    assert caught.value.alert == 40
+    ours.close()
+
+
+def test_the_last_words_of_who_goes_meanwhile(tls, version):
+    """They come when libssl has looked for them, and our hello has not left yet."""
+    ours, theirs = socket.socketpair()
+
+    def go(connection, where, result):
+        if where == SSL.SSL_CB_CONNECT_EXIT and theirs.fileno() >= 0:
+            theirs.sendall(b"\x15\x03\x03\x00\x02\x02\x28")
+            theirs.close()
+
+    context = tls.client_context(version)
+    context.set_info_callback(go)
+    client = Connection(context, ours)
+    client.set_connect_state()
     with pytest.raises(Error) as caught:
         client.do_handshake()
     assert caught.value.alert == 40

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from openssl_iface.errors import Error, SysCallError, TimedOutError, TruncatedError
+from openssl_iface.errors import Error, SysCallError, TimedOutError, TruncatedError, WantReadError
 from openssl_iface.impl_cffi.connection import Connection
 from openssl_iface.values import ProtocolVersion
 
@@ -248,6 +248,24 @@ def test_the_lock_is_free_whatever_has_been_raised(tls, version):
         free()
     with pytest.raises(Error):
         client.event_proceed()
+
+
+def test_the_lock_is_free_whatever_has_not_come(tls, version):
+    """In memory nothing waits: who finds nothing leaves the connection to other threads."""
+    server, client = tls.pair(version)
+    for call in (
+        lambda: client.recv(1),
+        lambda: client.recv(1),  # libssl need not be asked a second time
+        lambda: client.recv(1, socket.MSG_PEEK),
+        lambda: client.recv_into(bytearray(1)),
+        lambda: client.bio_read(1),
+    ):
+        with pytest.raises(WantReadError):
+            call()
+        (sent,) = tls.together(lambda: client.send(LINE))
+        assert sent == len(LINE)
+        server.bio_write(client.bio_read(65536))
+        assert server.recv(65536) == LINE
 
 
 def test_events_wait_for_the_lock(tls, version):
