@@ -286,5 +286,28 @@ class Goodbyes(TransportCase):
         self.assertIs(client.reason.type, ConnectionDone)
         self.assertTrue(server.reason.check(ConnectionDone, ConnectionLost), server.reason)
 
+    def test_loseWriteConnection_within_a_renegotiation(self) -> None:
+        """TLS 1.2: the goodbye leaves with the peer's answer, and that it has is told then."""
+        if self.version != ProtocolVersion.TLS1_2:
+            return
+
+        def cross(client: Recorder) -> None:
+            client.transport.getHandle().renegotiate()
+            client.transport.write(b"with new keys")
+            client.transport.loseWriteConnection()
+            client.transport.resumeHandshake()
+
+        client = Recorder(half_close=True)
+        client.on("handshake", lambda c: self.reactor.callLater(0, cross, c))
+        server = Recorder()
+        contexts = self.serverContext(), self.clientContext()
+        for context in contexts:
+            context.getContext().clear_options(SSL.OP_NO_RENEGOTIATION)
+            context.getContext().set_options(getattr(SSL, "OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+        self.runPair(server, client, serverContext=contexts[0], clientContext=contexts[1])
+        self.assertEqual(server.data, b"with new keys")
+        self.assertEqual(client.events, ["made", "handshake", "writeLost", "lost"])
+        self.assertIs(client.reason.type, ConnectionDone)
+
 
 whole_matrix(Goodbyes, globals())

@@ -383,6 +383,23 @@ class Removed(HubCase):
         self.opened(2, look)
         self.run_()
 
+    def test_a_strangers_connection_after_that(self):
+        """It is not an end of ours at the other side that brings the hub back."""
+
+        def look(servers, clients):
+            self.reactor.removeAll()
+            self.meet(ours, stranger)
+            stranger.on("handshake", lambda one: one.write(b"new"))
+            self.until(lambda: ours.data == b"new")
+
+        ours, stranger = Recorder(), self.stranger()
+        self.opened(2, look)
+        self.run_()
+
+    def test_a_connection_to_a_stranger_after_that(self):
+        self.reversed = True
+        self.test_a_strangers_connection_after_that()
+
 
 class TestServed(Served, SynchronousTestCase):
     pass

@@ -198,6 +198,36 @@ def test_the_last_piece_fills_the_transport_below() -> None:
     assert producer.resumed == 1
 
 
+def test_a_transport_below_that_has_room_at_once() -> None:
+    """It says so within each write; what has come and waits is not delivered from within the user's own."""
+
+    class Quick(StringTransport):
+        def write(self, data: bytes) -> None:
+            super().write(data)
+            if self.producer is not None:
+                self.producer.pauseProducing()
+                self.producer.resumeProducing()
+
+    inside: list[int] = []
+
+    def answer(client: Recorder) -> None:
+        depths.append(len(inside))
+        inside.append(client.pieces)
+        client.transport.write(b"a" * 300_000)
+        inside.pop()
+
+    depths: list[int] = []
+    server, client = Recorder(), Recorder().on("data", answer)
+    pair = Pair(server, client, Quick)
+    pair.settle()
+    server.transport.write(b"r" * 300_000)
+    pair.settle()
+    assert client.data == b"r" * 300_000
+    assert client.pieces > 1
+    assert depths == [0] * client.pieces
+    assert len(server.data) == 300_000 * client.pieces
+
+
 def test_flow_control_from_above() -> None:
     """Who pauses above pauses the transport below, after the handshake."""
     server, client = Recorder(), Recorder().on("made", lambda c: c.transport.pauseProducing())
@@ -742,6 +772,42 @@ def test_loseWriteConnection_within_an_event() -> None:
     client.transport.write(b"now")
     pair.settle()
     assert client.events[-1] == "readLost"
+
+
+def ask_for_new_keys(engine: Any) -> None:
+    for _ in range(3):
+        engine.key_update(True)
+        engine.event_write(b"with new keys")
+
+
+def ask_for_a_certificate(engine: Any) -> None:
+    engine.set_verify(SSL.VERIFY_PEER)
+    engine.verify_client_post_handshake()
+    engine.event_proceed()
+
+
+@pytest.mark.parametrize("ask", [ask_for_new_keys, ask_for_a_certificate])
+def test_what_TLS_answers_between_both_goodbyes(ask: Callable[[Any], None]) -> None:
+    """The peer asks after our goodbye, right before its own: the answer leaves, and then all is over."""
+    factories = contexts()
+    factories[0].getContext().load_verify_locations(str(pki() / "ca.pem"))
+    factories[0].getContext().set_session_id(b"asks")
+    factories[1].getContext().use_certificate_chain_file(str(pki() / "client-both.pem"))
+    factories[1].getContext().use_privatekey_file(str(pki() / "client-both.pem"))
+    factories[1].getContext().set_post_handshake_auth(True)
+    server, client, pair = settled(half_close=True, factories=factories)
+    client.transport.loseWriteConnection()
+    pair.clock.advance(0)
+    assert client.events[-1] == "writeLost"
+    pair.below[1].clear()
+    ask(server.transport.getHandle())
+    server.transport.loseConnection()
+    pair.clock.advance(0)
+    pair.carry(0)
+    assert client.events[-1] == "readLost"
+    assert pair.below[1].value() != b""
+    pair.clock.advance(0)
+    assert pair.below[1].disconnecting
 
 
 def test_who_has_lost_the_connection_is_told_of_no_half() -> None:

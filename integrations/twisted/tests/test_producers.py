@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Callable
 from typing import Any
 
 from transport_matrix import Once, Recorder, TransportCase, either, whole_matrix
@@ -11,6 +12,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from twisted.protocols.basic import FileSender
 from zope.interface import implementer
+
+from openssl_iface import SSL
+from openssl_iface.values import ProtocolVersion
 
 CHUNK = os.urandom(10_000)
 # More than two kernels' buffers hold.
@@ -327,6 +331,87 @@ class Producers(TransportCase):
         self.runPair(server, client)
         self.assertEqual(client.data, CHUNK)
         self.assertIs(server.reason.type, ConnectionDone)
+
+    @either
+    def test_what_is_collected_counts(self) -> None:
+        """What waits to be joined with more is on its way as well: who comes then is paused at once."""
+        producer = Push(None, 0)
+        pauses = []
+
+        def made(server: Recorder) -> None:
+            producer.transport = server.transport
+            server.transport.write(CHUNK * 6)
+            server.transport.write(CHUNK)
+            server.transport.registerProducer(producer, True)
+            pauses.append(producer.pauses)
+
+        server, client = Recorder().on("made", made), Recorder()
+        self.runPair(server, client)
+        self.assertEqual(pauses, [1])
+        self.assertEqual(client.data, CHUNK * 7)
+
+    def renegotiate(self, begin: Callable[[Any], None], asked: Callable[[], int]) -> None:
+        """TLS 1.2: what is written in a renegotiation waits for new keys, and leaves with the peer's answer.
+
+        The producer is *asked* again by then, not when the peer has something to say the next time.
+        """
+        if self.version != ProtocolVersion.TLS1_2:
+            return
+        contexts = self.serverContext(), self.clientContext()
+        for context in contexts:
+            context.getContext().clear_options(SSL.OP_NO_RENEGOTIATION)
+            context.getContext().set_options(getattr(SSL, "OP_ALLOW_CLIENT_RENEGOTIATION", 0))
+        waiting: list[int] = []
+        counts: list[int] = []
+
+        def ask(client: Recorder) -> None:
+            client.transport.getHandle().renegotiate()
+            begin(client.transport)
+            waiting.append(client.transport.getHandle().queued)
+            counts.append(asked())
+            client.transport.resumeHandshake()
+
+        def arrived(server: Recorder) -> None:
+            if len(server.data) >= waiting[0]:
+                server.on("data", lambda s: None).transport.write(b"is there more?")
+
+        def look(client: Recorder) -> None:
+            counts.append(asked())
+            client.transport.unregisterProducer()
+            client.transport.loseConnection()
+
+        server = Recorder().on("data", arrived)
+        client = Recorder().on("handshake", lambda c: self.reactor.callLater(0, ask, c)).on("data", look)
+        self.runPair(server, client, serverContext=contexts[0], clientContext=contexts[1])
+        self.assertGreater(waiting[0], 0)
+        self.assertGreater(counts[1], counts[0])
+
+    def test_push_in_a_renegotiation(self) -> None:
+        """It was paused by what waits, and is resumed when that has left."""
+
+        class Idle(Push):
+            resumes = 0
+
+            def resumeProducing(self) -> None:
+                self.resumes += 1
+
+        def begin(transport: Any) -> None:
+            transport.registerProducer(producer, True)
+            transport.write(CHUNK * 7)
+            self.assertEqual(producer.pauses, 1)
+
+        producer = Idle(None)
+        self.renegotiate(begin, lambda: producer.resumes)
+
+    def test_pull_in_a_renegotiation(self) -> None:
+        """It is asked for a little that waits, and for more when that has left."""
+        producer = Pull(None, COUNT)
+
+        def begin(transport: Any) -> None:
+            producer.transport = transport
+            transport.registerProducer(producer, False)
+
+        self.renegotiate(begin, lambda: COUNT - producer.left)
 
 
 whole_matrix(Producers, globals())

@@ -137,6 +137,27 @@ class StartTLS(TransportCase):
         self.assertEqual(client.data, b"from server" + BLOB)
         self.assertEqual(producer.paused, 1)
 
+    def test_paused_before(self) -> None:
+        """Who has paused, to look something up perhaps, starts TLS and resumes: the hello is read."""
+
+        def made(server: Recorder) -> None:
+            server.transport.pauseProducing()
+            self.reactor.callLater(0, begin, server)
+
+        def begin(server: Recorder) -> None:
+            startTLS(server.transport, self.serverContext(), client=False)
+            server.transport.resumeProducing()
+
+        def hello(client: Recorder) -> None:
+            startTLS(client.transport, self.clientContext(), client=True)
+            client.transport.write(b"hello")
+
+        server = Recorder().on("made", made).on("data", lambda s: s.transport.loseConnection())
+        client = Recorder().on("made", hello)
+        self.between(server, client)
+        self.assertEqual(server.data, b"hello")
+        self.assertIs(client.reason.type, ConnectionDone)
+
     def test_truncated_below(self) -> None:
         """The transport below ends without the TLS above having said goodbye."""
         server, client = self.pair()

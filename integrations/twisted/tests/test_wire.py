@@ -291,6 +291,33 @@ class Wire(TransportCase):
         self.assertEqual(client.data, BLOB)
         self.assertEqual(server.data, BLOB[:5000])
 
+    def test_a_callback_fails_while_the_peer_takes_little(self) -> None:
+        """TLS 1.2: a renegotiation begins between what waits to leave; the failure waits for none of that."""
+        if self.version != ProtocolVersion.TLS1_2:
+            return
+        fault = RuntimeError("a callback's own")
+
+        def begin(server: Recorder) -> None:
+            client.transport.pauseProducing()
+            server.transport.write(BLOB * 16)
+            engine = server.transport.getHandle()
+            engine.renegotiate()
+            engine.set_info_callback(fail)
+            client.transport.resumeProducing()
+
+        def fail(*_: Any) -> None:
+            client.transport.pauseProducing()
+            raise fault
+
+        server = Recorder().on("handshake", lambda s: self.reactor.callLater(0, begin, s))
+        server.on("lost", lambda s: client.transport.abortConnection())
+        client = Recorder()
+        context = self.serverContext()
+        context.getContext().clear_options(OP_NO_RENEGOTIATION)
+        self.runPair(server, client, serverContext=context)
+        self.assertIs(server.reason.value, fault)
+        self.assertLess(len(client.data), len(BLOB) * 16)
+
     def test_many_at_once(self) -> None:
         """Two hundred connections in one go, each with its own echo."""
         servers = [Recorder() for _ in range(200)]
