@@ -355,3 +355,61 @@ def test_the_last_words_of_who_goes_meanwhile(tls, version):
         client.do_handshake()
     assert caught.value.alert == 40
     ours.close()
+
+
+def ask_for_new_keys(server):
+    if server.get_protocol_version() >= ProtocolVersion.TLS1_3:
+        server.key_update(True)
+        server.event_write(b"with new keys")
+    else:
+        server.renegotiate()
+    server.event_proceed()
+
+
+def ask_for_a_certificate(server):
+    server.set_verify(1)
+    server.verify_client_post_handshake()
+    server.event_proceed()
+
+
+@pytest.mark.parametrize("ask", [ask_for_new_keys, ask_for_a_certificate])
+def test_nothing_follows_our_goodbye(tls, version, ask):
+    """Whatever the peer asks for: it was the last message (RFC 8446, section 6.1; RFC 5246, 7.2.1).
+
+    The peer may have closed its socket by then, and would answer with a reset.
+    """
+    if ask is ask_for_a_certificate and version < ProtocolVersion.TLS1_3:
+        return
+    contexts = tls.contexts(version)
+    contexts[1].use_certificate(tls.pki.client.certificate)
+    contexts[1].use_privatekey(tls.pki.client.key)
+    contexts[1].set_post_handshake_auth(True)
+    server, client = tls.connections(*contexts)
+    tls.exchange(server, client, sound=True)
+    client.event_close()
+    assert client.close_sent is False
+    goodbye = client.event_output()
+    assert client.close_sent
+    for _ in range(1 if ask is ask_for_a_certificate else 3):
+        ask(server)
+        client.event_feed(server.event_output())
+        while client.wants & Want.PROCEED:
+            client.event_proceed()
+        assert (client.queued, client.event_output()) == (0, b"")
+    server.event_feed(goodbye)
+    assert server.ended is Ending.CLEAN
+    server.event_close()
+    client.event_feed(server.event_output())
+    assert client.ended is Ending.CLEAN
+
+
+def test_who_takes_its_goodbye_back_goes_on(tls, version):
+    """Some programs do so: set_shutdown(0)."""
+    server, client = tls.pair(version)
+    client.shutdown()
+    client.bio_read(100)
+    client.set_shutdown(0)
+    client.send(b"and goes on")
+    server.bio_write(client.bio_read(65536))
+    with pytest.raises(Error):  # a record is missing; but it has left
+        server.recv(100)

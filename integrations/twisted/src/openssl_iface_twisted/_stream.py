@@ -258,8 +258,7 @@ class TLSStream(Writing):
         if wants & WRITE:
             self._drain()
             wants = engine.wants
-            # Also for the second time: answers to new keys may follow our close_notify.
-            if self._closing and engine.close_sent and (self._endTold or not self._closeTold):
+            if self._closing and engine.close_sent and not self._closeTold:
                 self._later(self._advance, b"")
         reading = wants & READ != 0 or (wants & PROCEED != 0 and not self._announced)
         if self._leaving:

@@ -355,6 +355,8 @@ static int bio_write(BIO *bio, const char *data, int size)
     return 0;
   if (c->sys_errno || c->detached)
     return size; /* it can go nowhere; what has come is still worth reading */
+  if (c->close_sent && SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN)
+    return size; /* close_notify was the last message (RFC 8446, section 6.1); libssl would answer key updates */
   if (c->datagrams && c->fd >= 0) {
     ssize_t sent = transmit(c, data, (size_t)size);
     if (sent >= 0)
