@@ -44,7 +44,7 @@ NEVER = bytes(1000)
 WAIT = 0.05
 # Iterations in a row in which nothing happened for so long, and all that a conversation may take: only a
 # defect makes it reach them, as a loopback delivers at once, however busy the machine is.
-IDLE = 100
+IDLE = 60
 MOST = 30_000
 
 
