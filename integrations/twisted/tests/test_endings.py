@@ -196,6 +196,15 @@ class Endings(TransportCase):
         self.assertEqual(len(server.data), 1)
 
     @either
+    def test_nothing_is_delivered_after_an_abort_in_the_handshake(self) -> None:
+        """Who aborts when told of the handshake does not hear what came along with its end."""
+        actor = Recorder().on("handshake", abort)
+        peer = Recorder().on("made", lambda p: p.transport.write(b"x"))
+        self.runPair(actor, peer)
+        self.assertEqual(actor.events, ["made", "handshake", "lost"])
+        self.assertIs(actor.reason.type, ConnectionAborted)
+
+    @either
     def test_abort_from_everywhere(self) -> None:
         for event in ("made", "handshake"):
             with self.subTest(event=event):

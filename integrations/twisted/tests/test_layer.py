@@ -576,6 +576,24 @@ def settled(*, half_close: bool = False, factories: Any = None) -> tuple[Recorde
     return server, client, pair
 
 
+def test_abort_while_what_is_below_closes() -> None:
+    """Both have said goodbye, and the peer does not take what waits there: who waits no longer may abort."""
+    _, client, pair = settled()
+    aborted: list[bool] = []
+    pair.below[1].abortConnection = lambda: aborted.append(True)
+    client.transport.loseConnection()
+    pair.settle()
+    assert pair.below[1].disconnecting
+    assert not aborted
+    for _ in range(2):
+        client.transport.abortConnection()
+    assert aborted == [True]
+    pair.tls[1].connectionLost(Failure(ConnectionAborted()))
+    assert client.events[-1] == "lost"
+    assert client.reason.type is ConnectionAborted
+    client.transport.abortConnection()
+
+
 def test_no_producer_is_asked_after_abortConnection() -> None:
     """Neither by what was due before, nor from within."""
     _, client, pair = settled()

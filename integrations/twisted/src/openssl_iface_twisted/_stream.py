@@ -201,6 +201,8 @@ class TLSStream(Writing):
 
     def _deliver(self, data: bytes) -> None:
         """Give plaintext to the user, or keep it while it has paused, in its order."""
+        if self._over:
+            return  # told of the handshake, the user has aborted
         held = self._held
         if data:
             held.append(data)

@@ -291,6 +291,11 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
     def abortConnection(self) -> None:
         """Drop the connection at once, and everything that has not left."""
         if self._over:
+            # What is below may be closing, and wait to send what the peer does not take.
+            if self._ending is not None and not self._lost and not self._ending.check(ConnectionAborted):
+                if self._ending is DONE:
+                    self._ending = Failure(ConnectionAborted())
+                self._abortBelow()
             return
         self._seal()
         self._ending = Failure(ConnectionAborted())
