@@ -594,6 +594,43 @@ def test_abort_while_what_is_below_closes() -> None:
     client.transport.abortConnection()
 
 
+def test_what_is_below_does_not_close_for_ever() -> None:
+    """Both have said goodbye; the peer goes on taking what waits below, and then takes nothing any more."""
+    ours, theirs = socket.socketpair()
+
+    class OnSocket(StringTransport):
+        aborted = False
+
+        def getHandle(self) -> Any:
+            return ours
+
+        def abortConnection(self) -> None:
+            self.aborted = True
+
+    client = Recorder()
+    pair = Pair(Recorder(), client, OnSocket)
+    pair.settle()
+    for _ in range(3):
+        ours.send(b"s" * 10_000)
+    client.transport.loseConnection()
+    pair.settle()
+    below, timeout = pair.below[1], client.transport.closeTimeout
+    assert below.disconnecting
+    for _ in range(2):
+        pair.clock.pump([timeout / 10] * 9)
+        theirs.recv(10_000)
+    pair.clock.pump([timeout / 10] * 9)
+    assert not below.aborted
+    pair.clock.pump([timeout / 10] * 2)
+    assert below.aborted
+    pair.tls[1].connectionLost(Failure(ConnectionAborted()))
+    assert client.reason.type is TimedOutConnectionLost
+    assert "did not take" in str(client.reason.value)
+    assert not pair.clock.getDelayedCalls()
+    ours.close()
+    theirs.close()
+
+
 def test_no_producer_is_asked_after_abortConnection() -> None:
     """Neither by what was due before, nor from within."""
     _, client, pair = settled()

@@ -36,7 +36,8 @@ from openssl_iface.values import ProtocolVersion
 from openssl_iface_twisted import AbortedConnectionLost, TruncatedConnectionLost
 from openssl_iface_twisted.protocol import TLSProtocol
 
-EXAMPLES = int(os.environ.get("OPENSSL_IFACE_EXAMPLES", "30"))
+# One takes as long as three of those that stay in memory (tests/testing/test_stateful.py).
+EXAMPLES = int(os.environ.get("OPENSSL_IFACE_EXAMPLES", "60")) // 3
 SEED = os.environ.get("OPENSSL_IFACE_TESTING_SEED", "0")
 SOURCES = {"client": pattern(6_000_000, 1), "server": pattern(6_000_000, 2)}
 # What is written when nothing may leave any more: it begins nothing that was written before.

@@ -11,6 +11,7 @@ above is paused.  When the protocol above pauses us, we pause the transport belo
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -36,7 +37,7 @@ from openssl_iface.values import Ending
 
 from ._batch import batch_of
 from ._last_words import hear_last_words
-from ._stream import DONE, TLSStream, unacknowledged
+from ._stream import DONE, LOOKS, TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, logged
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
@@ -273,8 +274,31 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         self._forgetBelow()
         if isinstance(reason.value, TimedOutConnectionLost):
             self._abortBelow()
-        else:
-            self.transport.loseConnection()
+            return
+        below = self.transport
+        below.loseConnection()
+        handle = below.getHandle() if hasattr(below, "getHandle") else None
+        if isinstance(handle, socket.socket) and self.closeTimeout is not None and not self._lost:
+            self._moved = -1, self.reactor.seconds()
+            self._lookBelow()
+
+    def _lookBelow(self) -> None:
+        """What is below closes when it has sent all: give it up when the peer takes nothing any more."""
+        self._timer = None
+        if self._lost or self.closeTimeout is None:
+            return
+        # Its own buffer may fill the kernel's again: then that stays as it is while bytes leave.
+        ahead = self._kernelQueue() + len(getattr(self.transport, "dataBuffer", b""))
+        now = self.reactor.seconds()
+        if ahead != self._moved[0]:
+            self._moved = ahead, now
+        left = self._moved[1] + self.closeTimeout - now
+        if left > 0:
+            self._timer = self.reactor.callLater(min(left, self.closeTimeout / LOOKS), self._lookBelow)
+            return
+        message = f"The peer did not take what was sent within {self.closeTimeout:g} seconds"
+        self._ending = Failure(TimedOutConnectionLost(errno.ETIMEDOUT, message))
+        self._abortBelow()
 
     def _forgetBelow(self) -> None:
         if self._registered:
