@@ -302,6 +302,19 @@ class Tls:
                 end.error = error
 
     @staticmethod
+    def ask(server: Connection) -> None:
+        """Have a server ask for what the client's libssl answers by itself.
+
+        It is a certificate, where the client's context lets it be asked for later, or on TLS 1.2 another
+        handshake.
+        """
+        if server.get_protocol_version() >= ProtocolVersion.TLS1_3:
+            server.set_verify(VerifyMode.PEER)
+            server.verify_client_post_handshake()
+        else:
+            server.renegotiate()
+
+    @staticmethod
     def receive(connection: Connection, size: int) -> bytes:
         """Exactly *size* bytes, on a blocking socket."""
         data = bytearray()

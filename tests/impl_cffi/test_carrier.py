@@ -10,7 +10,7 @@ import pytest
 
 from openssl_iface.errors import Error, TruncatedError, WantReadError, WantWriteError, ZeroReturnError
 from openssl_iface.impl_cffi.connection import Connection
-from openssl_iface.values import ProtocolVersion, VerifyMode
+from openssl_iface.values import ProtocolVersion
 
 BIG = bytes(range(256)) * 2048  # 512 KiB
 
@@ -380,11 +380,7 @@ def test_what_a_reader_leaves_to_a_writer_that_fails_leaves_all_the_same(tls, ve
 
     def read():
         assert sending.wait(30)
-        if version == ProtocolVersion.TLS1_3:
-            server.set_verify(VerifyMode.PEER)
-            server.verify_client_post_handshake()
-        else:
-            server.renegotiate()
+        tls.ask(server)
         server.send(b"x")
         data = client.recv(1)
         answered.set()
@@ -434,11 +430,7 @@ def test_a_reader_does_not_wait_for_another_ones_answer_to_leave(tls, version):
     contexts[1].set_post_handshake_auth(True)
     server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
     answering, told = threading.Event(), threading.Event()
-    if version == ProtocolVersion.TLS1_3:
-        server.set_verify(VerifyMode.PEER)
-        server.verify_client_post_handshake()
-    else:
-        server.renegotiate()
+    tls.ask(server)
     server.send(b"1")
     client._socket.slow = True
 
@@ -472,11 +464,7 @@ def test_a_reader_leaves_its_answer_to_a_writer_that_comes(tls, version):
     contexts[1].set_post_handshake_auth(True)
     server, client = tls.shake(*tls.connections(*contexts, Slow.couple()))
     answering, told = threading.Event(), threading.Event()
-    if version == ProtocolVersion.TLS1_3:
-        server.set_verify(VerifyMode.PEER)
-        server.verify_client_post_handshake()
-    else:
-        server.renegotiate()
+    tls.ask(server)
     server.send(b"1")
     client._socket.slow = 2
 
