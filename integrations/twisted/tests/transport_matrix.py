@@ -5,7 +5,9 @@ The matrix is {select, poll, epoll, asyncio} x {TLS 1.2, 1.3} x {socket, layered
 TCP transports, *endpoint* what the endpoints make, *starttls* TLS that begins on a plain connection as soon
 as that is made.  What is about transports runs on the first two with every reactor; the others are made of
 these, so that one reactor shows what differs at their edges: the one that OPENSSL_IFACE_CELLS names in the
-environment (tox.ini names another one for each OpenSSL), or every one of them with "all".
+environment (tox.ini names another one for each OpenSSL).  All of them run on every reactor by
+
+    OPENSSL_IFACE_CELLS=all tox run -e py312-openssl30
 
 What is about one of two ends is written for one of them, and is marked by :func:`either`; :func:`matrix`
 makes a second set of cells for it, whose names end with ``reversed``, where the other end listens.
