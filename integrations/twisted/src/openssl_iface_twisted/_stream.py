@@ -55,6 +55,7 @@ import errno
 import fcntl
 import struct
 import termios
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionDone
@@ -392,23 +393,30 @@ class TLSStream(Writing):
         """From now on something has to move: what waits to leave, or the peer's close_notify."""
         if self.closeTimeout is not None and not self._over:
             self._moved = self._engine.queued + self._kernelQueue(), self.reactor.seconds()
-            self._lookLater(self.closeTimeout)
+            self._lookLater(self.closeTimeout, self._lookAtClosing)
 
-    def _lookLater(self, left: float) -> None:
+    def _lookLater(self, left: float, look: Callable[[], None]) -> None:
         """Nobody tells when the kernel's last byte is acknowledged, so we look now and then."""
         assert self.closeTimeout is not None
-        self._timer = self.reactor.callLater(min(left, self.closeTimeout / LOOKS), self._lookAtClosing)
+        self._timer = self.reactor.callLater(min(left, self.closeTimeout / LOOKS), look)
+
+    def _stillMoves(self, left: int, moved: bool, look: Callable[[], None]) -> bool:
+        """Whether closeTimeout is not over since *left* bytes *moved*; then *look* is called again."""
+        assert self.closeTimeout is not None
+        now = self.reactor.seconds()
+        if moved:
+            self._moved = left, now
+        time = self._moved[1] + self.closeTimeout - now
+        if time > 0:
+            self._lookLater(time, look)
+        return time > 0
 
     def _lookAtClosing(self) -> None:
         self._timer = None
         if self.closeTimeout is None:
             return
-        unsent, now = self._engine.queued + self._kernelQueue(), self.reactor.seconds()
-        if unsent < self._moved[0]:
-            self._moved = unsent, now
-        left = self._moved[1] + self.closeTimeout - now
-        if left > 0:
-            self._lookLater(left)
+        unsent = self._engine.queued + self._kernelQueue()
+        if self._stillMoves(unsent, unsent < self._moved[0], self._lookAtClosing):
             return
         what = "did not take what was sent" if unsent else "did not answer close_notify"
         self._timedOut(f"The peer {what} within {self.closeTimeout:g} seconds")

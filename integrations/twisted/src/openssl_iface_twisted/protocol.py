@@ -37,7 +37,7 @@ from openssl_iface.values import Ending
 
 from ._batch import batch_of
 from ._last_words import hear_last_words
-from ._stream import DONE, LOOKS, TLSStream, unacknowledged
+from ._stream import DONE, TLSStream, unacknowledged
 from ._writing import EVENT, OPEN, PROCEED, READ, WRITE, logged
 from .contexts import check_factory, connection_for
 from .errors import AbortedConnectionLost, TimedOutConnectionLost, reason_for
@@ -243,10 +243,12 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             self._drain()
             self._guarded(self._advance, b"")
 
+    def _handleBelow(self) -> Any:
+        return self.transport.getHandle() if hasattr(self.transport, "getHandle") else None
+
     def _kernelQueue(self) -> int:
         # A socket below may be slow, and a TLS below may have much to send still.
-        below = self.transport
-        handle = below.getHandle() if hasattr(below, "getHandle") else None
+        handle = self._handleBelow()
         if isinstance(handle, socket.socket):
             return unacknowledged(handle.fileno())
         if IConnection.providedBy(handle):
@@ -275,10 +277,10 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
         if isinstance(reason.value, TimedOutConnectionLost):
             self._abortBelow()
             return
-        below = self.transport
-        below.loseConnection()
-        handle = below.getHandle() if hasattr(below, "getHandle") else None
-        if isinstance(handle, socket.socket) and self.closeTimeout is not None and not self._lost:
+        self.transport.loseConnection()
+        if self._lost or self.closeTimeout is None:
+            return
+        if isinstance(self._handleBelow(), socket.socket):
             self._moved = -1, self.reactor.seconds()
             self._lookBelow()
 
@@ -289,12 +291,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
             return
         # Its own buffer may fill the kernel's again: then that stays as it is while bytes leave.
         ahead = self._kernelQueue() + len(getattr(self.transport, "dataBuffer", b""))
-        now = self.reactor.seconds()
-        if ahead != self._moved[0]:
-            self._moved = ahead, now
-        left = self._moved[1] + self.closeTimeout - now
-        if left > 0:
-            self._timer = self.reactor.callLater(min(left, self.closeTimeout / LOOKS), self._lookBelow)
+        if self._stillMoves(ahead, ahead != self._moved[0], self._lookBelow):
             return
         message = f"The peer did not take what was sent within {self.closeTimeout:g} seconds"
         self._ending = Failure(TimedOutConnectionLost(errno.ETIMEDOUT, message))
