@@ -986,6 +986,8 @@ class IConnection(Interface):
 
         That is, with one system call to receive and at most one to send: go on with the
         handshake, decrypt every whole record, send every reply, go on with what was held up.
+        (When the peer says goodbye, and nothing else, replies wait to leave together with ours, by
+        ``event_close``, or with what is written, or by ``event_flush``: ``wants`` has ``WRITE`` then.)
 
         :return: the plaintext that has come (bytes, at most ``EVENT_SIZE``; ``b""`` if none).
         :raises Error: the connection has failed (the alert, if one was due, has been sent), and
@@ -1023,7 +1025,10 @@ class IConnection(Interface):
         """
 
     def event_close():
-        """Send close_notify after everything that is queued.  Reading goes on (RFC 8446, section 6.1)."""
+        """Send close_notify after everything that is queued.  Reading goes on (RFC 8446, section 6.1).
+
+        :return: whether it has left already (bool); ``close_sent`` says it later.
+        """
 
     def event_attach(transport):
         """Put a connection that has no descriptor on one, at any time.
@@ -1250,6 +1255,18 @@ class IBackend(Interface):
     def client_context(cafile, capath, alpn, trust):
         """A context for clients: verifies the peer, TLS 1.2 and later, the system's trust store unless a
         file, a directory or certificates are given.  The name to verify is set on each connection."""
+
+    def event_connection(context, transport, server):
+        """A connection (IConnection) for an event loop, made in one step.
+
+        It is what ``Connection(context)`` gives, after ``event_attach(transport)`` and
+        ``set_accept_state()`` or ``set_connect_state()``.
+
+        :param context: an IContext of this backend.
+        :param transport: an object with ``fileno()``; ``None``: the caller carries the ciphertext.
+        :param server: whether this side is the server's (bool).
+        :raises TypeError: *context* is none of this backend's, or *transport* has no descriptor.
+        """
 
     def server_context(certificate, key, alpn):
         """A context for servers: TLS 1.2 and later, with *certificate* (an IX509, a sequence with its chain,

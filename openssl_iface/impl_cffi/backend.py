@@ -13,7 +13,7 @@ from ..values import ProtocolVersion, Version
 from . import _errors, crypto, rand
 from ._encoding import INT_MAX, as_int
 from ._native import ffi, lib
-from .connection import Connection
+from .connection import Connection, event_connection
 from .context import Context
 from .crl import CRL, Revoked
 from .extension import X509Extension
@@ -95,6 +95,7 @@ class Backend:
     NetscapeSPKI = NetscapeSPKI
     crypto = crypto
     rand = rand
+    event_connection = staticmethod(event_connection)
     client_context = staticmethod(client_context)
     server_context = staticmethod(server_context)
 

@@ -18,7 +18,8 @@ from ._files import loaded
 from ._hostnames import host_name, is_address, reference_name
 from ._native import ffi, lib
 from .context import ALL_BITS, Context, wire_protocols
-from .direct import Direct
+from .direct import Direct, descriptor_of
+from .engine import Engine
 from .pkey import PKey
 from .session import Session
 from .trusting import function
@@ -86,9 +87,10 @@ class Connection(Direct):
         as_instance(context, Context, "context")
         with self._lock, context._lock:
             _errors.clear()
-            if lib.SSL_set_SSL_CTX(self._ssl_borrowed, context._pointer()) == ffi.NULL:
+            if lib.SSL_set_SSL_CTX(self._ssl_borrowed, context._context) == ffi.NULL:
                 raise _errors.take(Error, "context")
             self._context = context
+            context._used = True
             before = self._callables
             stay = {"session"}  # libssl caches sessions in the context that it began with
             if self._asks_anew:
@@ -227,6 +229,25 @@ class Connection(Direct):
 
     def __repr__(self) -> str:
         return f"<Connection {self.get_protocol_version_name()} {self.state_string().decode()}>"
+
+
+def event_connection(context: Context, transport: Any, server: bool) -> Connection:
+    """As :meth:`IBackend.event_connection` says."""
+    if type(context) is not Context:
+        as_instance(context, Context, "context")
+    if transport is None:
+        fileno = -1
+    else:
+        fileno = transport.fileno()
+        if type(fileno) is not int or not 0 <= fileno <= INT_MAX:
+            fileno = descriptor_of(transport)
+    # Connection.__init__ looks at what else a socket may be, and leaves the side open.
+    connection = Connection.__new__(Connection)
+    Engine.__init__(connection, context, fileno, 1 if server else 0)
+    connection._socket = transport
+    if transport is not None:
+        connection.fileno = transport.fileno
+    return connection
 
 
 class _SocketAttributes:

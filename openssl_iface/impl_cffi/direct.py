@@ -58,6 +58,14 @@ WANT = -(2**63)
 MOST = 2**30
 
 
+def descriptor_of(transport: Any) -> int:
+    """The descriptor of what an event loop watches."""
+    fileno = transport.fileno()
+    if type(fileno) is not int or not 0 <= fileno <= INT_MAX:
+        return as_int(fileno, "transport: its fileno()", 0, INT_MAX)
+    return fileno
+
+
 class Direct(Datagram):
     """What a connection does when it is told to."""
 
@@ -75,6 +83,8 @@ class Direct(Datagram):
     _alarms: Alarms | None = None
 
     def __init__(self, context: Any, socket: Any) -> None:
+        if hasattr(self, "_conn"):
+            raise TypeError("a connection is made once: __init__ has been called before")
         fileno = -1
         carrier = None
         if isinstance(socket, Direct):
@@ -494,9 +504,7 @@ class Direct(Datagram):
         """As :meth:`IConnection.event_attach` says."""
         if self._socket is not None:
             self._need_memory()
-        fileno = transport.fileno()
-        if type(fileno) is not int or not 0 <= fileno <= INT_MAX:
-            fileno = as_int(fileno, "transport: its fileno()", 0, INT_MAX)
+        fileno = descriptor_of(transport)
         if self._fatal:
             with self._lock:
                 self._raise()

@@ -38,6 +38,8 @@ if not lib.oi_setup():
 LOW = 0xFFFFFFFF
 NEWS = 64 << 32
 BUSY = lib.OI_BUSY << 32
+COMPLETE = lib.OI_COMPLETE << 32
+GOODBYE = lib.OI_GOODBYE << 32
 READ, WRITE, PROCEED = int(Want.READ), int(Want.WRITE), int(Want.PROCEED)
 # Pieces below this size are joined before they are encrypted (bytes).
 JOIN_BELOW = 16384
@@ -53,9 +55,10 @@ _fast_read, _fast_feed, _fast_write, _fast_output = (
     lib.oi_fast_write,
     lib.oi_fast_output,
 )
+_fast_close, _fast_detach = lib.oi_fast_close, lib.oi_fast_detach
 _lock, _unlock = lib.oi_lock, lib.oi_unlock
 _begin, _done = lib.oi_begin, lib.oi_done
-_conn_new, _conn_free = lib.oi_conn_new, lib.oi_conn_free
+_conn_open, _conn_free = lib.oi_conn_open, lib.oi_conn_free
 LOOK: int = lib.OI_LOOK
 
 
@@ -128,18 +131,16 @@ class Engine(Bound, Failures):
         # In C, where the event sets it under the lock that it has; and no call of Python to read it.
         wants = property(attrgetter("_conn.wants"), _set_wants)
 
-    def __init__(self, context: Any, fileno: int) -> None:
-        if hasattr(self, "_conn"):
-            raise TypeError("a connection is made once: __init__ has been called before")
+    def __init__(self, context: Any, fileno: int, side: int = -1) -> None:
+        """*side*: 1 the server's, 0 the client's, -1 nobody has said."""
         self._context = context
         self._hooks: Hooks | None = None
         with context._lock:
-            pointer = context._pointer()
-            conn = _conn_new(pointer, fileno)
+            context._used = True
+            conn = _conn_open(context._context, fileno, side, context._store._as_it_is()._store)
             # No call of Python to make or free one: oi_conn_free itself leaves a child's inheritance alone.
             self._conn = conn = ffi.gc(conn or check(conn, "context"), _conn_free)
             self._ssl_borrowed = conn.ssl
-            lib.oi_follow(conn, pointer, context._store._as_it_is()._store)
             if context._callables:
                 self._adopt(context._callables.copy())
         self.handshake_done = False
@@ -327,10 +328,17 @@ class Engine(Bound, Failures):
             if code == LOOK:
                 if self._failure is not None:
                     self._raise()
-                code = event(self._conn, work, *arguments)
-            else:
-                code = ~code
-            return self._receive(code, work, view)
+                return self._receive(event(self._conn, work, *arguments), work, view)
+            code = ~code
+            if not code & COMPLETE or self._pending or self._failure is not None:
+                return self._receive(code, work, view)
+            # _receive, for the news that every connection has.
+            self._conn.wants = code >> 32 & 63
+            self.handshake_done = True
+            if code & GOODBYE:
+                self.ended = Ending.CLEAN
+            data: bytes = view[: code & LOW]
+            return data
         finally:
             _done(self._conn, work, not self._pending and self._failure is None)
 
@@ -479,20 +487,30 @@ class Engine(Bound, Failures):
         finally:
             _give(space)
 
-    def event_close(self) -> None:
+    def event_close(self) -> bool:
         """As :meth:`IConnection.event_close` says."""
         if self._closing:
-            return
-        space = take_workspace()
+            return self.close_sent
+        try:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
         conn = self._conn
         try:
-            _begin(conn, space[0])
+            code = _fast_close(conn, space[0])
             self._closing = self._pending = True
-            if not self._fatal and not conn.wants & WRITE:
-                self._drain(space[0])
+            if code == LOOK:
+                if not self._fatal and not conn.wants & WRITE:
+                    self._drain(space[0])
+                return bool(conn.close_sent and not lib.oi_buffered_out(conn))
+            if code < 0:
+                code = ~code
+                conn.wants = conn.wants & ~(READ | WRITE) | code >> 32 & 63
+                self._note(space[0])
+            return not code >> 32 & WRITE and bool(code & LOW)
         finally:
             _done(conn, space[0], 0)
-            _pool.append(space)
+            _give(space)
 
     @property
     def close_sent(self) -> bool:
@@ -506,11 +524,13 @@ class Engine(Bound, Failures):
 
     def event_detach(self) -> None:
         """As :meth:`IConnection.event_detach` says."""
-        space = take_workspace()
+        try:
+            space = _take()
+        except IndexError:
+            space = new_workspace()
         conn = self._conn
         try:
-            _begin(conn, space[0])
-            lib.oi_detach(conn)
+            _fast_detach(conn, space[0])
             if self._waiting:
                 self._drop_waiting()
             if self.ended is None:

@@ -23,7 +23,7 @@ from ..errors import Error
 from ..values import Method, ProtocolVersion
 from . import _errors
 from ._callbacks import SWITCHES, hooked
-from ._handles import Bound, Guard, own
+from ._handles import Bound, QuickGuard, own
 from ._native import ffi, lib
 
 Step = Callable[[Any], None]
@@ -93,7 +93,7 @@ class Settings(Bound):
         if method not in METHODS:
             raise ValueError(f"method: {method} is not one of the method constants")
         self.method = int(method)
-        self._lock = Guard()
+        self._lock = QuickGuard()
         self._callables: dict[str, Any] = {}
         self._steps: dict[Any, Step] = {}
         # Whether there has been a connection of the present SSL_CTX.
@@ -157,11 +157,6 @@ class Settings(Bound):
                 return
             self._set(("on", name), lambda context: lib.oi_context_on(context, SWITCHES[name]))
             self._callables[name] = callback
-
-    def _pointer(self) -> Any:
-        """The ``SSL_CTX`` for a new connection; under the lock."""
-        self._used = True
-        return self._context
 
     def _hooked(self) -> int:
         return hooked(self._callables)

@@ -77,6 +77,22 @@ oi_conn *oi_conn_new(SSL_CTX *context, int fd)
   return c;
 }
 
+/* One that is as its context is now, and trusts whom `store` has.  `side`: 1 the server's, 0 the client's,
+ * -1 nobody has said. */
+oi_conn *oi_conn_open(SSL_CTX *context, int fd, int side, X509_STORE *store)
+{
+  oi_conn *c = oi_conn_new(context, fd);
+
+  if (c) {
+    oi_follow(c, context, store);
+    if (side > 0)
+      SSL_set_accept_state(c->ssl);
+    else if (!side)
+      SSL_set_connect_state(c->ssl);
+  }
+  return c;
+}
+
 void oi_conn_free(oi_conn *c)
 {
   /* What a parent made is left alone in its child (_handles.py). */

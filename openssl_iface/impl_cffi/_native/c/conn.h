@@ -27,6 +27,9 @@
 #define OI_WANT_VERIFICATION 32
 /* Something rare has happened: the caller looks at oi_conn and oi_work. */
 #define OI_NEWS 64
+/* ... and it is no more than this: the handshake is complete, or the peer has said goodbye. */
+#define OI_COMPLETE 256
+#define OI_GOODBYE 512
 /* Nothing was done: a callback of this very operation has come back in. */
 #define OI_BUSY 128
 /* What the functions of fast.c say beside. */
@@ -78,6 +81,7 @@ typedef struct {
   int dead;          /* nothing more can be done */
   int failed;        /* the present operation failed, the connection did not */
   int close_sent;    /* SSL_shutdown has written close_notify */
+  int put_off;       /* what is to be sent waits for our goodbye, to leave with it */
   int eof;           /* the transport has ended */
   int sys_errno;     /* why the transport failed, 0 if it did not */
   int callback_failed;
@@ -153,6 +157,7 @@ oi_work *oi_work_new(void);
 void oi_work_free(oi_work *work);
 void oi_work_clear(oi_work *work);
 oi_conn *oi_conn_new(SSL_CTX *context, int fd);
+oi_conn *oi_conn_open(SSL_CTX *context, int fd, int side, X509_STORE *store);
 void oi_conn_free(oi_conn *c);
 void oi_detach(oi_conn *c);
 int oi_perform(oi_conn *c, oi_work *work, int what, char *data, size_t size, size_t *done);
@@ -184,6 +189,8 @@ int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size);
 size_t oi_fast_queued(oi_conn *c);
 int oi_fast_close_sent(oi_conn *c);
+int64_t oi_fast_close(oi_conn *c, oi_work *work);
+void oi_fast_detach(oi_conn *c, oi_work *work);
 int oi_fast_attach(oi_conn *c, int fd);
 int oi_fast_side(oi_conn *c, int server);
 int64_t oi_fast_recv(oi_conn *c, oi_work *work, size_t size);

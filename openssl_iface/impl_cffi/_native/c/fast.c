@@ -135,6 +135,7 @@ void oi_done(oi_conn *c, oi_work *work, int calm)
 /* ---- events ----------------------------------------------------------------- */
 
 #define NEWS ((int64_t)OI_NEWS << 32)
+#define BUSY ((int64_t)OI_BUSY << 32)
 #define SIZE(code) ((int64_t)(uint32_t)(code))
 
 static int begins(oi_conn *c, oi_work *work)
@@ -144,10 +145,24 @@ static int begins(oi_conn *c, oi_work *work)
   return c->calm && !c->busy;
 }
 
+/* Has the transport not taken what was sent? */
+static int blocked(const oi_conn *c)
+{
+  return c->wants & OI_WANT_WRITE && !c->put_off;
+}
+
 static void leaves(oi_conn *c, oi_work *work)
 {
   work->handed = 0;
   unlock(c);
+}
+
+/* Is the news of a reading event no more than the two commonest?  Then say which. */
+static int64_t common(const oi_conn *c, int64_t code)
+{
+  if (code < NEWS || code >= BUSY || c->dead || c->failed || c->callback_failed || c->ended > OI_CLEAN || !c->handshake_done)
+    return code;
+  return code | (int64_t)(OI_COMPLETE | (c->ended == OI_CLEAN ? OI_GOODBYE : 0)) << 32;
 }
 
 /* `keep`: what else the connection goes on wanting. */
@@ -162,19 +177,19 @@ static int64_t ends(oi_conn *c, oi_work *work, int64_t code, int keep)
 
 int64_t oi_fast_read(oi_conn *c, oi_work *work)
 {
-  return begins(c, work) ? ends(c, work, oi_event_read(c, work), 0) : OI_LOOK;
+  return begins(c, work) ? ends(c, work, common(c, oi_event_read(c, work)), 0) : OI_LOOK;
 }
 
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size)
 {
-  return begins(c, work) ? ends(c, work, oi_event_feed(c, work, data, size), 0) : OI_LOOK;
+  return begins(c, work) ? ends(c, work, common(c, oi_event_feed(c, work, data, size)), 0) : OI_LOOK;
 }
 
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size)
 {
   int64_t code;
 
-  if (!begins(c, work) || c->wants & OI_WANT_WRITE)
+  if (!begins(c, work) || blocked(c))
     return OI_LOOK;
   code = oi_event_write(c, work, data, size);
   return (size_t)SIZE(code) == size ? ends(c, work, code, c->wants & OI_WANT_PROCEED) : ~code;
@@ -183,6 +198,28 @@ int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size)
 int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size)
 {
   return begins(c, work) ? ends(c, work, oi_event_output(c, work, size), c->wants & OI_WANT_PROCEED) : OI_LOOK;
+}
+
+/* Our goodbye.  Unlike the others it hands the lock over whatever comes of it: Python has to note that it is said. */
+int64_t oi_fast_close(oi_conn *c, oi_work *work)
+{
+  int64_t code;
+
+  if (!begins(c, work) || blocked(c))
+    return OI_LOOK;
+  c->calm = 0;
+  code = oi_event_close(c, work);
+  if (code >= NEWS)
+    return ~code;
+  c->wants = (c->wants & ~(OI_WANT_READ | OI_WANT_WRITE)) | (int)(code >> 32);
+  return code;
+}
+
+/* Handed over in the same way. */
+void oi_fast_detach(oi_conn *c, oi_work *work)
+{
+  oi_begin(c, work);
+  oi_detach(c);
 }
 
 /* Ciphertext that waits to leave. */
