@@ -79,6 +79,7 @@ def test_somebody_has_cancelled_all_delayed_calls(clock: Clock, deadlines: Deadl
     first = Handshake(deadlines, clock)
     for call in clock.getDelayedCalls():
         call.cancel()
+    deadlines.ensure()
     second = Handshake(deadlines, clock)
     clock.advance(10)
     assert (first.late, second.late) == (10, 10)

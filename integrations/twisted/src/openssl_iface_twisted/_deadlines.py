@@ -27,9 +27,14 @@ class Deadlines:
         assert self.seconds is not None
         reactor = who.reactor
         self._due[who] = reactor.seconds() + self.seconds
-        call = self._call
-        if call is None or not call.active():  # somebody has cancelled all delayed calls of the reactor
+        if self._call is None:
             self._call = reactor.callLater(self.seconds, self._run, reactor)
+
+    def ensure(self) -> None:
+        """See to it that somebody is due, also if all delayed calls of the reactor have been cancelled."""
+        call = self._call
+        if call is not None and not call.active():
+            self._call = None
 
     def discard(self, who: Any) -> None:
         """Not any more."""

@@ -102,9 +102,8 @@ class TLSStream(Writing):
 
     # -- what the edge provides ---------------------------------------------
 
-    def _user(self) -> Any:
-        """The application's protocol."""
-        raise NotImplementedError
+    #: the application's protocol
+    _user: Any
 
     def _watchReading(self, reading: bool) -> None:
         """Watch for arriving bytes, or stop it."""
@@ -114,9 +113,8 @@ class TLSStream(Writing):
         """Bytes that the engine has got rid of and the peer has not acknowledged, as far as is known."""
         return 0
 
-    def _waitsBelow(self) -> bool:
-        """Whether the transport below has something to send still of what was written, as far as is known."""
-        return False
+    #: whether the transport below has something to send still of what was written, as far as is known
+    _waitsBelow: Callable[[], bool] | None = None
 
     def _finishEdge(self, reason: Failure) -> None:
         """Close what is below, and tell the user (now or when it is closed)."""
@@ -131,7 +129,7 @@ class TLSStream(Writing):
         self._batch = batch
         self._out = []
         self._held = []
-        self._sealed = False
+        self._sealed = self._closeLeft = False
         if self.handshakeTimeout is None:
             return
         if deadlines is None:
@@ -166,9 +164,13 @@ class TLSStream(Writing):
 
     def _announce(self) -> None:
         self._announced = True
-        if self._timer is not None:
+        timer = self._timer
+        if timer.__class__ is Deadlines:
+            self._timer = None
+            timer.discard(self)
+        elif timer is not None:
             self._stopTimer()
-        user = self._user()
+        user = self._user
         if IHandshakeListener.providedBy(user):
             user.handshakeCompleted()
 
@@ -217,7 +219,7 @@ class TLSStream(Writing):
             else:
                 data = held.pop(0)
                 self._heldSize -= len(data)
-                self._user().dataReceived(data)
+                self._user.dataReceived(data)
 
     def _settle(self) -> None:
         """Within an event: compare what the engine says with what has been told and done."""
@@ -244,11 +246,11 @@ class TLSStream(Writing):
                 self._startClosing()
         elif (self.disconnecting or self._losingWrite) and self.producer is None:
             self._close()
-        if self._closing and engine.close_sent:
+        if self._closing and (self._closeLeft or engine.close_sent):
             if not self._closeTold:
                 self._closeTold = True
                 if not self.disconnecting:
-                    user = self._user()
+                    user = self._user
                     if IHalfCloseableProtocol.providedBy(user):
                         user.writeConnectionLost()
             if self._endTold:
@@ -347,20 +349,23 @@ class TLSStream(Writing):
         if self._out:
             self._flushOut()
         engine = self._engine
-        if engine.wants & WRITE:
-            self._drain()
-        if self.disconnecting and not engine.handshake_done and not engine.queued:
-            self._leave()
-            return
+        if self.disconnecting and not engine.handshake_done:
+            if engine.wants & WRITE:
+                self._drain()
+            if not engine.queued:
+                self._leave()
+                return
         self._closing = True
-        self._lossy = engine.queued > 0 or self._waitsBelow()
-        engine.event_close()
+        waits = self._waitsBelow
+        waiting = engine.queued > 0 or (waits is not None and waits())
+        self._closeLeft = engine.event_close()
+        self._lossy = waiting and not self._closeLeft
         if engine.wants & WRITE:
             self._drain()
         if (
             self.disconnecting
             and (self._announced or self._timer is None)
-            and not (self._endTold and engine.close_sent)  # nothing to wait for
+            and not (self._endTold and (self._closeLeft or engine.close_sent))  # nothing to wait for
         ):
             self._startClosing()
 
@@ -376,11 +381,14 @@ class TLSStream(Writing):
         self._flowing = False
         if self.disconnecting:
             return
-        user = self._user()
+        user = self._user
+        engine = self._engine
         if (
             IHalfCloseableProtocol.providedBy(user)
-            and self._engine.get_protocol_version() >= ProtocolVersion.TLS1_3
+            and engine.get_protocol_version() >= ProtocolVersion.TLS1_3
         ):
+            if engine.wants & WRITE:
+                engine.event_flush()  # what would have left with our goodbye
             user.readConnectionLost()
             return
         self.disconnecting = True

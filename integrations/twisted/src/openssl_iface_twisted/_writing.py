@@ -41,7 +41,7 @@ class Writing:
 
     # CPython shares the names of attributes among the dictionaries of all connections, up to 30 of them; with
     # more, each has 1.3 KiB of its own.  These are not in there, and the rest leave room for what others add.
-    __slots__ = ("__dict__", "_batch", "_engineRead", "_engineWrite", "_held", "_out")
+    __slots__ = ("__dict__", "_batch", "_closeLeft", "_engineRead", "_engineWrite", "_held", "_out")
 
     reactor: Any
     _engine: Any = None
@@ -60,6 +60,7 @@ class Writing:
     _produceDue = False
     _out: list[bytes]
     _held: list[bytes]
+    _closeLeft: bool  # close_notify left when it was due
     _outSize = 0
 
     # -- what the rest provides ------------------------------------------------

@@ -166,7 +166,7 @@ class VerifyingClientContextFactory:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection that asks for the name and verifies it."""
-        connection = _connection(self, self._context)
+        connection = get_backend().Connection(self._context)
         if self._servername is not None:
             connection.set_tlsext_host_name(self._servername)
         connection.set_verify_host(self.hostname)
@@ -220,7 +220,7 @@ class ServerContextFactory:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection of it."""
-        return _connection(self, self._context)
+        return get_backend().Connection(self._context)
 
 
 def _new_context(method: int | None) -> Any:
@@ -273,16 +273,22 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
 
     :raises TypeError: the factory gave something that is not ours.
     """
-    create = getattr(factory, _CREATORS[client], None)
+    create = None
+    # Those of this one are nothing special, if nobody has replaced its method.
+    if client or factory.__class__ is not ServerContextFactory or _CREATORS[False] in factory.__dict__:
+        create = getattr(factory, _CREATORS[client], None)
     if create is None:
-        connection = _connection(factory, factory.getContext())
-    else:
-        connection = create(transport)
-        if not IConnection.providedBy(connection):
-            raise TypeError(
-                f"contextFactory: {_name(factory)} made a {_name(connection)}, which is not a connection of "
-                f"openssl_iface{_HINT}"
-            )
+        context = factory.getContext()
+        make = _makers.get(context.__class__)
+        if make is None:
+            make = _maker(factory, context)
+        return make(context, sock, not client)
+    connection = create(transport)
+    if not IConnection.providedBy(connection):
+        raise TypeError(
+            f"contextFactory: {_name(factory)} made a {_name(connection)}, which is not a connection of "
+            f"openssl_iface{_HINT}"
+        )
     if sock is not None:
         connection.event_attach(sock)
     if client:
@@ -292,19 +298,15 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
     return connection
 
 
-# What makes the connections of a kind of contexts: to ask the registry each time, which looks at the
-# environment, takes longer than to make one.
+# What makes the connections of a kind of contexts (``event_connection`` of a backend): to ask the registry
+# each time, which looks at the environment, takes longer than to make one.
 _makers: dict[type, Any] = {}
 
 
-def _connection(factory: Any, context: Any) -> Any:
-    """A connection of *context*, on nothing."""
-    kind = type(context)
-    make = _makers.get(kind)
-    if make is None:
-        _check_context(factory, context)
-        make = _makers[kind] = get_backend().Connection
-    return make(context)
+def _maker(factory: Any, context: Any) -> Any:
+    _check_context(factory, context)
+    make = _makers[type(context)] = get_backend().event_connection
+    return make
 
 
 _HINT = (

@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 from twisted.internet import tcp
@@ -214,8 +215,7 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
 
     # -- what the state machine asks for -------------------------------------------
 
-    def _user(self) -> Any:
-        return self.wrappedProtocol
+    _user = property(attrgetter("wrappedProtocol"))
 
     def _watchReading(self, reading: bool) -> None:
         if reading is self._lowerPaused and not self._lost:

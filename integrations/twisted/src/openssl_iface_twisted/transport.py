@@ -14,10 +14,11 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from operator import attrgetter
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.address import IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import ILoggingContext, ISystemHandle, ITLSTransport
 from twisted.internet.protocol import Protocol
@@ -41,6 +42,7 @@ __all__ = ["TLSClient", "TLSConnection", "TLSConnector", "TLSPort", "TLSServer",
 # Then more is read, so many times in all, before other connections have their turn.
 FULL = 49152
 TURNS = 4
+_new = object.__new__
 
 
 @implementer(IOpenSSLTransport, ITLSTransport, ISystemHandle, ILoggingContext)
@@ -97,23 +99,16 @@ class TLSConnection(TLSStream, tcp.Connection):
             if not full or not turns:
                 self._collecting = OPEN
                 return
-        if not self._engine.handshake_done and self._awaiting():
-            self._collecting = OPEN
+        engine = self._engine
+        if (
+            not engine.handshake_done
+            and engine.wants == READ
+            and not (self._out or self._closing or self.disconnecting or self._losingWrite or self._paused)
+            and self.producer is None
+        ):
+            self._collecting = OPEN  # nothing is due but the peer's next flight
         else:
             self._advance(data)
-
-    def _awaiting(self) -> bool:
-        """Whether nothing is due but the peer's next flight of the handshake, which is under way."""
-        engine = self._engine
-        return not (
-            engine.wants != READ
-            or self._out
-            or self._closing
-            or self.disconnecting
-            or self._losingWrite
-            or self._paused
-            or self.producer is not None
-        )
 
     def doWrite(self) -> None:
         """The socket is writable."""
@@ -136,8 +131,7 @@ class TLSConnection(TLSStream, tcp.Connection):
 
     # -- what the state machine asks for -----------------------------------------
 
-    def _user(self) -> Any:
-        return self.protocol
+    _user = property(attrgetter("protocol"))
 
     # Who only reads is with the hub (``_hub.py``), who writes as well with the reactor.
 
@@ -233,7 +227,12 @@ class TLSConnection(TLSStream, tcp.Connection):
         producer, self.producer = self.producer, None
         if producer is not None:
             producer.stopProducing()
-        self.stopReading()
+        hub, descriptor, self._hubbed = self._hub, self._hubbed, -1
+        if hub is not None and descriptor >= 0:
+            self._reading = False
+            hub.remove(self, descriptor)
+        else:
+            self.stopReading()
         if self._writing:
             self.stopWriting()
         self._closeSocket(reason is DONE or not reason.check(ConnectionAborted))
@@ -280,7 +279,6 @@ class TLSServer(tcp.Server, TLSConnection):
             self.handshakeTimeout = server.handshakeTimeout
         if server.closeTimeout != self.closeTimeout:
             self.closeTimeout = server.closeTimeout
-        self._hub = server._hub or hub_of(reactor)
         # What Twisted's own three constructors do.
         self.reactor = reactor
         self._tempDataBuffer: list[bytes] = []
@@ -295,9 +293,18 @@ class TLSServer(tcp.Server, TLSConnection):
         self.client = client
         self.sessionno = sessionno
         self.hostname = client[0]
-        self.logstr = f"{self._getLogPrefix(protocol)},{sessionno},{client[0]}"
+        if getattr(getattr(protocol, "logPrefix", None), "__func__", None) is Protocol.logPrefix:
+            prefix = protocol.__class__.__name__
+        else:
+            prefix = self._getLogPrefix(protocol)
+        self.logstr = f"{prefix},{sessionno},{client[0]}"
         self.repstr = f"<{protocol.__class__.__name__} #{sessionno} on {server._realPortNumber}>"
-        self.startReading()
+        hub = self._hub = server._hub or hub_of(reactor)
+        if hub is None:
+            self.startReading()
+        else:
+            hub.add(self)
+            self._reading, self._hubbed = True, sock.fileno()
         self.connected = 1
         self._engineRead = engine.event_read
         if server._deadlines.seconds != self.handshakeTimeout:
@@ -306,7 +313,9 @@ class TLSServer(tcp.Server, TLSConnection):
 
     def connectionLost(self, reason: Failure) -> None:
         if hasattr(self, "socket"):
-            TLSConnection.connectionLost(self, self._why(reason))
+            if reason is not DONE or not self._over:
+                reason = self._why(reason)
+            TLSConnection.connectionLost(self, reason)
 
 
 class TLSClient(tcp.Client, TLSConnection):
@@ -378,6 +387,7 @@ class TLSPort(tcp.Port):
     transport = TLSServer
     _type = "TLS"
     _hub: Hub | None = None
+    _hubbed = -1  # our descriptor while the hub watches it
 
     def __init__(
         self,
@@ -407,12 +417,46 @@ class TLSPort(tcp.Port):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
+    def startReading(self) -> None:
+        """Accept connections."""
+        hub = self._hub = hub_of(self.reactor)
+        self.logstr = self.logPrefix()
+        if hub is None:
+            tcp.Port.startReading(self)
+        elif self._hubbed < 0:
+            hub.add(self)
+            hub.ensure()
+            self._hubbed = self.fileno()
+
+    def stopReading(self) -> None:
+        """Let them wait."""
+        if self._hubbed >= 0 and self._hub is not None:
+            descriptor, self._hubbed = self._hubbed, -1
+            self._hub.remove(self, descriptor)
+        tcp.Port.stopReading(self)  # where somebody may have put us who had removed all
+
+    def _leaveHub(self) -> None:
+        """Be watched by the reactor: something is wrong."""
+        self.stopReading()
+        tcp.Port.startReading(self)
+
     def doRead(self) -> None:
         """Accept."""
         hub = self._hub = hub_of(self.reactor)
         if hub is not None:
             hub.ensure()
+        self._deadlines.ensure()
         tcp.Port.doRead(self)
+
+    def _buildAddr(self, address: Any) -> Any:
+        kind = self._addressType
+        if kind is not IPv4Address:
+            return kind("TCP", *address)
+        # Without the validator, which looks whether "TCP" is a type.
+        made = _new(IPv4Address)
+        made.type = "TCP"
+        made.host, made.port = address
+        return made
 
     def _getLogPrefix(self, factory: Any) -> str:
         return f"{tcp.Port._getLogPrefix(self, factory)} (TLS)"
