@@ -6,6 +6,7 @@ import itertools
 import select
 import sys
 import threading
+import time
 
 import pytest
 from transport_matrix import Once, Recorder, TransportCase, asyncio_reactor
@@ -104,13 +105,58 @@ class Served(HubCase):
         steps = [after - before for before, after in itertools.pairwise(turns)]
         self.assertLessEqual(max(steps), BATCH)
 
-    def test_the_hub_is_gone_with_its_connections(self):
+    def test_after_a_long_event_others_have_their_turn_at_once(self):
+        """Within the same turn of the reactor."""
+        seen = []
+
         def look(servers, clients):
+            def long(one):
+                clients[1].transport.write(b"meanwhile")
+                self.reactor.callLater(0, lambda: (seen.append(servers[1].data), self.reactor.stop()))
+                end = time.perf_counter() + 0.01
+                while time.perf_counter() < end:
+                    pass
+
+            servers[0].on("data", long)
+            clients[0].transport.write(b"first")
+
+        self.opened(2, look)
+        self.run_()
+        self.assertEqual(seen, [b"meanwhile"])
+
+    def test_a_port_that_is_paused(self):
+        """Its connections wait, and are accepted when it goes on."""
+        late = Recorder(), Recorder()
+
+        def look(servers, clients):
+            port = self.ports[-1]
+            port.factory.protocols.append(late[0])
+            port.pauseProducing()
+            self.connect(port.getHost().port, Once(late[1]))
+            self.reactor.callLater(0.05, resume, port)
+
+        def resume(port):
+            self.assertIsNone(late[0].transport)
+            port.resumeProducing()
+            late[0].on("handshake", lambda one: self.reactor.stop())
+
+        self.opened(1, look)
+        self.run_()
+        self.assertIsNotNone(late[0].transport)
+
+    def test_the_hub_is_gone_with_its_connections_and_ports(self):
+        def look(servers, clients):
+            (hub,) = self.hubs()
+            for one in [*self.ports, *(one.transport for one in servers + clients)]:
+                self.assertIn(repr(one), repr(hub))
             for client in clients:
                 client.transport.loseConnection()
             self.until(lambda: all(one.reason for one in servers + clients), gone)
 
         def gone():
+            (hub,) = self.hubs()
+            self.assertIn("TLSPort", repr(hub))
+            self.ports[-1].stopListening()
             self.assertEqual(self.hubs(), [])
             self.reactor.stop()
 

@@ -1,4 +1,4 @@
-"""One descriptor for all TLS connections of an epoll reactor that wait for what comes.
+"""One descriptor for all TLS connections, and TLS ports, of an epoll reactor that wait for what comes.
 
 Theory of operation
 ===================
@@ -14,7 +14,9 @@ What a connection can see of it is the same as without:
   event lasts.  A copy, since threads that are started there (``deferToThread``) take it with them.
 * **What is raised** is logged in that context, and ends that connection alone.
 * **Order and fairness.**  Ready connections are at it in turns (level-triggered, as the reactor's), at most
-  ``BATCH`` before everything else that the reactor has to do.
+  ``BATCH`` before everything else that the reactor has to do.  After events that take long, as those of
+  handshakes do, others are ready, and have their turn at once, within the same bound.  (After short ones
+  it is better to let several come together.)
 * **A connection that leaves while its event is under way** is looked up when its turn comes: it is not there.
 * **Everything else**, which is rare, is left to the reactor's own code.  A connection that also wants to
   write is moved to the reactor until all is written, since only who watches for both can tell a hang-up with
@@ -28,6 +30,7 @@ Other reactors than Twisted's own epoll reactor have no hub.
 from __future__ import annotations
 
 import select
+from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -40,13 +43,15 @@ __all__ = ["Hub", "hub_of"]
 
 # So many connections have their turn before the reactor has its own: timers, accepts, other descriptors.
 BATCH = 64
+# Seconds.  Events that take longer, on the average, are followed by another look at who is ready.
+LONG = 100e-6
 # What a reactor says in the context of an event.
 USUAL = {"system"}
 
 
 @implementer(IReadDescriptor, ILoggingContext)
 class Hub:
-    """The connections of *reactor* that only wait for bytes."""
+    """The connections of *reactor* that only wait for bytes, and the ports that wait for connections."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = ref(reactor)
@@ -103,25 +108,32 @@ class Hub:
         # Where nobody has added anything to it, it is written down anew: to copy it takes longer.
         usual = len(made) == 1 and logged.keys() == USUAL
         try:
-            for descriptor, event in self._epoll.poll(0, BATCH):
-                connection = table.get(descriptor)
-                if connection is None:
-                    continue
-                if event != select.EPOLLIN:
-                    connection._leaveHub()
-                    continue
-                contexts[-1] = (
-                    {kind: {"system": connection.logstr}}
-                    if usual
-                    else {**made, kind: {**logged, "system": connection.logstr}}
-                )
-                try:
-                    why = connection.doRead()
-                except BaseException as error:  # as the reactor does it
-                    log.err()
-                    why = error
-                if why:
-                    log.callWithLogger(connection, _lose, connection, why)
+            left = BATCH
+            while left > 0:
+                began = perf_counter()
+                ready = self._epoll.poll(0, left)
+                left -= len(ready)
+                for descriptor, event in ready:
+                    connection = table.get(descriptor)
+                    if connection is None:
+                        continue
+                    if event != select.EPOLLIN:
+                        connection._leaveHub()
+                        continue
+                    contexts[-1] = (
+                        {kind: {"system": connection.logstr}}
+                        if usual
+                        else {**made, kind: {**logged, "system": connection.logstr}}
+                    )
+                    try:
+                        why = connection.doRead()
+                    except BaseException as error:  # as the reactor does it
+                        log.err()
+                        why = error
+                    if why:
+                        log.callWithLogger(connection, _lose, connection, why)
+                if not ready or perf_counter() - began <= LONG * len(ready):
+                    break
         finally:
             contexts[-1] = made
 
@@ -132,7 +144,7 @@ class Hub:
             log.callWithLogger(connection, connection.connectionLost, reason)
 
     def __repr__(self) -> str:
-        return f"<TLS hub of {len(self._table)} connections>"
+        return f"<TLS hub of {len(self._table)}: {', '.join(map(repr, self._table.values()))}>"
 
 
 def _lose(connection: Any, why: BaseException) -> None:
