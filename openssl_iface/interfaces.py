@@ -975,7 +975,8 @@ class IConnection(Interface):
     ended = Attribute("How the peer's side ended: an ``Ending``, or ``None`` while it is open.")
     close_sent = Attribute("Whether our close_notify has left this side (bool).")
     queued = Attribute(
-        "Bytes accepted by ``event_write`` or made by the engine that have not left yet (int)."
+        "Bytes accepted by ``event_write`` or made by the engine that have not left yet (int).  Replies "
+        "that wait for our goodbye (see ``event_read``) do not count."
     )
 
     def event_detach():
@@ -1027,7 +1028,7 @@ class IConnection(Interface):
     def event_close():
         """Send close_notify after everything that is queued.  Reading goes on (RFC 8446, section 6.1).
 
-        :return: whether it has left already (bool); ``close_sent`` says it later.
+        :return: whether the transport has taken it already (bool); ``close_sent`` says it later.
         """
 
     def event_attach(transport):
@@ -1265,7 +1266,8 @@ class IBackend(Interface):
         :param context: an IContext of this backend.
         :param transport: an object with ``fileno()``; ``None``: the caller carries the ciphertext.
         :param server: whether this side is the server's (bool).
-        :raises TypeError: *context* is none of this backend's, or *transport* has no descriptor.
+        :raises TypeError: *context* is none of this backend's.
+        :raises ValueError: *transport* is closed.
         """
 
     def server_context(certificate, key, alpn):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -23,9 +22,6 @@ def _in_child() -> None:
     global _generation, _renewing
     _generation += 1
     _renewing = threading.Lock()
-    for guard in list(_quick):
-        if not guard._is_owned():
-            guard._at_fork_reinit()
 
 
 os.register_at_fork(after_in_child=_in_child)
@@ -99,19 +95,3 @@ class Guard:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-
-
-_quick: weakref.WeakSet[Any] = weakref.WeakSet()
-_RLock: Any = type(threading.RLock())
-
-
-class QuickGuard(_RLock):  # type: ignore[misc]
-    """The same for objects that are few and often asked: no call of Python to take it.
-
-    After a fork it is not taken's next owner that renews it, but the child for all of them.
-    """
-
-    __slots__ = ()
-
-    def __init__(self) -> None:
-        _quick.add(self)

@@ -210,6 +210,11 @@ class Engine(Bound, Failures):
         if conn.dead:
             self._drop_waiting()
 
+    def _blocked(self) -> bool:
+        """Whether the transport has not taken what was sent: the next comes behind it."""
+        conn = self._conn
+        return bool(conn.wants & WRITE and not conn.put_off)
+
     def _drop_waiting(self) -> None:
         if self._waiting:
             self._waiting.clear()
@@ -400,7 +405,7 @@ class Engine(Bound, Failures):
         if self._fatal:
             self._raise()
         size = len(piece)
-        if self._waiting or self.wants & WRITE:
+        if self._waiting or self._blocked():
             if size:
                 self._keep(piece, 0)
         else:
@@ -499,16 +504,18 @@ class Engine(Bound, Failures):
         try:
             code = _fast_close(conn, space[0])
             self._closing = self._pending = True
+            if code >= 0:
+                return bool(code & LOW) and not code >> 32 & WRITE
             if code == LOOK:
-                if not self._fatal and not conn.wants & WRITE:
+                if not self._fatal and not self._blocked():
                     self._drain(space[0])
-                return bool(conn.close_sent and not lib.oi_buffered_out(conn))
-            if code < 0:
-                code = ~code
-                conn.wants = conn.wants & ~(READ | WRITE) | code >> 32 & 63
+            else:
+                conn.wants = conn.wants & ~(READ | WRITE) | ~code >> 32 & 63
                 self._note(space[0])
-            return not code >> 32 & WRITE and bool(code & LOW)
+            return self.close_sent
         finally:
+            if conn.close_sent:  # a signal's handler may have raised just after it
+                self._closing = self._pending = True
             _done(conn, space[0], 0)
             _give(space)
 

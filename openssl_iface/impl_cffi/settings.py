@@ -23,7 +23,7 @@ from ..errors import Error
 from ..values import Method, ProtocolVersion
 from . import _errors
 from ._callbacks import SWITCHES, hooked
-from ._handles import Bound, QuickGuard, own
+from ._handles import Bound, Guard, own
 from ._native import ffi, lib
 
 Step = Callable[[Any], None]
@@ -93,7 +93,7 @@ class Settings(Bound):
         if method not in METHODS:
             raise ValueError(f"method: {method} is not one of the method constants")
         self.method = int(method)
-        self._lock = QuickGuard()
+        self._lock = Guard()
         self._callables: dict[str, Any] = {}
         self._steps: dict[Any, Step] = {}
         # Whether there has been a connection of the present SSL_CTX.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import threading
 
 import pytest
 
-from openssl_iface.errors import Error
+from openssl_iface.errors import AbortedError, Error
 from openssl_iface.impl_cffi.backend import backend
 from openssl_iface.impl_cffi.context import Context
 from openssl_iface.values import Method, ProtocolVersion, Want
@@ -124,6 +125,7 @@ class TestGoodbye:
         tickets = version >= ProtocolVersion.TLS1_3
         if tickets:
             assert server.wants == Want.WRITE
+            assert not server.queued  # nothing of its owner's
             with pytest.raises(BlockingIOError):
                 wire.recv(1)
         assert server.event_close() is True
@@ -137,6 +139,25 @@ class TestGoodbye:
             assert self.records(data) == [ALERT]
         client.event_feed(data)
         assert client.ended is not None
+
+    @only_tickets
+    def test_also_after_it_has_been_asked_for_something(self, parting, version):
+        """What takes its lock, takes nothing from that."""
+        server, client, wire = parting
+        assert server.get_cipher_name()
+        server.event_write(b"still here")
+        assert server.get_cipher_name()
+        assert server.event_close() is True
+        data = wire.recv(65536)
+        assert len(self.records(data)) == (4 if version >= ProtocolVersion.TLS1_3 else 2)
+        assert client.event_feed(data) == b"still here"
+
+    @only_tickets
+    def test_the_goodbye_too(self, parting):
+        server, _, wire = parting
+        assert server.get_cipher_name()
+        assert server.event_close() is True
+        assert len(self.records(wire.recv(65536))) == 3
 
     @only_tickets
     def test_it_is_sent_by_those_who_only_flush(self, parting):
@@ -165,6 +186,32 @@ class TestGoodbye:
         assert server.event_close() is True
         assert server.event_close() is True
 
+    def test_what_could_not_be_sent_is_not_said_to_have_left(self, tls, version):
+        """The peer says goodbye, and resets the connection when it is sent more."""
+        listening = socket.create_server(("127.0.0.1", 0))
+        wire = socket.create_connection(listening.getsockname())
+        ours, _ = listening.accept()
+        ours.setblocking(False)
+        server_context, client_context = tls.contexts(version)
+        server = backend.event_connection(server_context, ours, True)
+        client = backend.event_connection(client_context, None, False)
+        wire.sendall(shaken(server, client, wire))
+        server.event_read()
+        while not server.queued:
+            server.event_write(bytes(16384))
+        client.event_close()
+        wire.sendall(client.event_output())
+        wire.close()  # there is more to read: a reset
+        with pytest.raises(AbortedError):
+            while True:
+                select.select([ours], [], [], 10)
+                server.event_read()
+                assert server.event_close() is False
+                assert not server.close_sent
+                server.event_proceed()
+        listening.close()
+        ours.close()
+
     def test_what_waits_is_not_said_to_have_left(self, tls, version):
         server, client = tls.pair(version)
         assert server.event_close() is False
@@ -188,9 +235,6 @@ def test_a_context_that_was_busy_at_a_fork_is_free_in_the_child(mine):
         signal.alarm(20)  # it would wait for ever
         context.set_options(0)
         backend.event_connection(context, None, True)
-        other = threading.Thread(target=context.get_options)
-        other.start()
-        other.join()
         return True
 
     thread = threading.Thread(target=hold)

@@ -148,6 +148,46 @@ class Goodbyes(TransportCase):
         self.assertIs(self.crossed(BLOB * 16).reason.type, AbortedConnectionLost)
 
     @either
+    def test_reset_behind_a_goodbye_with_something_queued(self) -> None:
+        """What was on its way to a peer that says goodbye, and is gone, has not arrived."""
+        if self.edge != "socket":
+            return
+
+        def write(server: Recorder) -> None:
+            while not server.transport.getHandle().queued:
+                server.transport.write(bytes(8000))
+            client.transport.setTcpNoDelay(True)
+            client.closeNotify()
+            client.transport.doWrite()
+            client.transport.connectionLost(Failure(ConnectionAborted()))
+
+        def ready(_: Recorder) -> None:
+            if client.shaken and "handshake" in server.events:
+                client.transport.pauseProducing()
+                self.reactor.callLater(0, write, server)
+
+        server = Recorder().on("handshake", ready)
+        client = self.stranger().on("handshake", ready)
+        self.meet(server, client)
+        self.runUntilLost(server)
+        self.assertIs(server.reason.type, AbortedConnectionLost)
+
+    @either
+    def test_reset_behind_a_goodbye_with_the_last_flight(self) -> None:
+        """Nothing but tickets could not be sent: nobody misses them."""
+        if self.version != ProtocolVersion.TLS1_3 or self.edge != "socket" or self.reversed:
+            return  # only who is complete first can say goodbye with its last flight
+
+        def gone(server: Recorder) -> None:
+            self.assertIsNotNone(server.transport.getHandle().get_cipher_name())
+            client.transport.connectionLost(Failure(ConnectionAborted()))
+
+        server = Recorder().on("handshake", gone)
+        client = self.stranger().on("handshake", lambda c: c.closeNotify())
+        self.runWith(server, client)
+        self.assertIs(server.reason.type, ConnectionDone)
+
+    @either
     def test_producer_of_a_connection_that_the_peer_closes(self) -> None:
         """It is told to stop, once, although it was waiting for nothing."""
         producer = Idle()

@@ -20,7 +20,7 @@ from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from openssl_iface.values import ProtocolVersion
-from openssl_iface_twisted._hub import BATCH, Hub, hub_of
+from openssl_iface_twisted._hub import BATCH, SHOWN, Hub, hub_of
 
 pytestmark = pytest.mark.skipif(not hasattr(select, "epoll"), reason="there is no epoll")
 
@@ -124,39 +124,56 @@ class Served(HubCase):
         self.run_()
         self.assertEqual(seen, [b"meanwhile"])
 
-    def test_a_port_that_is_paused(self):
-        """Its connections wait, and are accepted when it goes on."""
-        late = Recorder(), Recorder()
+    def test_no_more_than_a_batch_of_long_events_either(self):
+        """Two that never cease, and take long, do not keep the reactor from its own."""
+        total, turns = [], []
 
         def look(servers, clients):
-            port = self.ports[-1]
-            port.factory.protocols.append(late[0])
-            port.pauseProducing()
-            self.connect(port.getHost().port, Once(late[1]))
-            self.reactor.callLater(0.05, resume, port)
+            for one, client in zip(servers, clients, strict=True):
+                one.on("data", lambda one, client=client: long(client))
+                client.transport.write(b"x")
+            tick()
 
-        def resume(port):
-            self.assertIsNone(late[0].transport)
-            port.resumeProducing()
-            late[0].on("handshake", lambda one: self.reactor.stop())
+        def long(client):
+            total.append(client)
+            if len(total) < 4 * BATCH:
+                client.transport.write(b"x")
+            end = time.perf_counter() + 0.0003
+            while time.perf_counter() < end:
+                pass
 
-        self.opened(1, look)
+        def tick():
+            turns.append(len(total))
+            if len(total) < 4 * BATCH:
+                self.reactor.callLater(0, tick)
+            else:
+                self.reactor.stop()
+
+        self.opened(2, look)
         self.run_()
-        self.assertIsNotNone(late[0].transport)
+        steps = [after - before for before, after in itertools.pairwise(turns)]
+        self.assertLessEqual(max(steps), BATCH)
 
-    def test_the_hub_is_gone_with_its_connections_and_ports(self):
+    def test_what_is_shown_of_it(self):
+        """Some of its connections, for those who find it left over."""
+
         def look(servers, clients):
             (hub,) = self.hubs()
-            for one in [*self.ports, *(one.transport for one in servers + clients)]:
-                self.assertIn(repr(one), repr(hub))
+            self.assertEqual(sum(repr(one.transport) in repr(hub) for one in servers + clients), SHOWN)
+            self.assertIn(f"{2 * SHOWN} connections", repr(hub))
+            self.assertIn("...", repr(hub))
+            self.reactor.stop()
+
+        self.opened(SHOWN, look)
+        self.run_()
+
+    def test_the_hub_is_gone_with_its_connections(self):
+        def look(servers, clients):
             for client in clients:
                 client.transport.loseConnection()
             self.until(lambda: all(one.reason for one in servers + clients), gone)
 
         def gone():
-            (hub,) = self.hubs()
-            self.assertIn("TLSPort", repr(hub))
-            self.ports[-1].stopListening()
             self.assertEqual(self.hubs(), [])
             self.reactor.stop()
 

@@ -1,4 +1,4 @@
-"""One descriptor for all TLS connections, and TLS ports, of an epoll reactor that wait for what comes.
+"""One descriptor for all TLS connections of an epoll reactor that wait for what comes.
 
 Theory of operation
 ===================
@@ -30,6 +30,7 @@ Other reactors than Twisted's own epoll reactor have no hub.
 from __future__ import annotations
 
 import select
+from itertools import islice
 from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary, ref
@@ -45,13 +46,15 @@ __all__ = ["Hub", "hub_of"]
 BATCH = 64
 # Seconds.  Events that take longer, on the average, are followed by another look at who is ready.
 LONG = 100e-6
+# So many connections are named where the hub is shown.
+SHOWN = 5
 # What a reactor says in the context of an event.
 USUAL = {"system"}
 
 
 @implementer(IReadDescriptor, ILoggingContext)
 class Hub:
-    """The connections of *reactor* that only wait for bytes, and the ports that wait for connections."""
+    """The connections of *reactor* that only wait for bytes."""
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = ref(reactor)
@@ -144,7 +147,8 @@ class Hub:
             log.callWithLogger(connection, connection.connectionLost, reason)
 
     def __repr__(self) -> str:
-        return f"<TLS hub of {len(self._table)}: {', '.join(map(repr, self._table.values()))}>"
+        some = [*map(repr, islice(self._table.values(), SHOWN)), *["..."] * (len(self._table) > SHOWN)]
+        return f"<TLS hub of {len(self._table)} connections: {', '.join(some)}>"
 
 
 def _lose(connection: Any, why: BaseException) -> None:

@@ -357,9 +357,10 @@ class TLSStream(Writing):
                 return
         self._closing = True
         waits = self._waitsBelow
-        waiting = engine.queued > 0 or (waits is not None and waits())
+        # PROCEED: the transport has failed, with something that was written before.
+        waiting = engine.queued > 0 or engine.wants & PROCEED or (waits is not None and waits())
         self._closeLeft = engine.event_close()
-        self._lossy = waiting and not self._closeLeft
+        self._lossy = bool(waiting) and not self._closeLeft
         if engine.wants & WRITE:
             self._drain()
         if (

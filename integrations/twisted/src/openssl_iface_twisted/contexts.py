@@ -241,6 +241,8 @@ def _use_files(context: Any, certificate: StrPath, key: StrPath) -> None:
         )
 
 
+# Makes connections that are nothing special: they are made in one step.
+_ORDINARY = ServerContextFactory.serverConnectionForTLS
 _CREATORS: Sequence[str] = ("serverConnectionForTLS", "clientConnectionForTLS")
 
 
@@ -273,12 +275,10 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
 
     :raises TypeError: the factory gave something that is not ours.
     """
-    create = None
-    # Those of this one are nothing special, if nobody has replaced its method.
-    if client or factory.__class__ is not ServerContextFactory or _CREATORS[False] in factory.__dict__:
-        create = getattr(factory, _CREATORS[client], None)
-    if create is None:
-        context = factory.getContext()
+    create = getattr(factory, _CREATORS[client], None)
+    ordinary = getattr(create, "__func__", None) is _ORDINARY
+    if create is None or ordinary:
+        context = factory._context if ordinary else factory.getContext()
         make = _makers.get(context.__class__)
         if make is None:
             make = _maker(factory, context)

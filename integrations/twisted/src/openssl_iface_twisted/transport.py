@@ -387,7 +387,6 @@ class TLSPort(tcp.Port):
     transport = TLSServer
     _type = "TLS"
     _hub: Hub | None = None
-    _hubbed = -1  # our descriptor while the hub watches it
 
     def __init__(
         self,
@@ -416,29 +415,6 @@ class TLSPort(tcp.Port):
         if TLSConnection.noDelay:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
-
-    def startReading(self) -> None:
-        """Accept connections."""
-        hub = self._hub = hub_of(self.reactor)
-        self.logstr = self.logPrefix()
-        if hub is None:
-            tcp.Port.startReading(self)
-        elif self._hubbed < 0:
-            hub.add(self)
-            hub.ensure()
-            self._hubbed = self.fileno()
-
-    def stopReading(self) -> None:
-        """Let them wait."""
-        if self._hubbed >= 0 and self._hub is not None:
-            descriptor, self._hubbed = self._hubbed, -1
-            self._hub.remove(self, descriptor)
-        tcp.Port.stopReading(self)  # where somebody may have put us who had removed all
-
-    def _leaveHub(self) -> None:
-        """Be watched by the reactor: something is wrong."""
-        self.stopReading()
-        tcp.Port.startReading(self)
 
     def doRead(self) -> None:
         """Accept."""

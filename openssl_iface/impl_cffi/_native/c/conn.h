@@ -82,6 +82,7 @@ typedef struct {
   int failed;        /* the present operation failed, the connection did not */
   int close_sent;    /* SSL_shutdown has written close_notify */
   int put_off;       /* what is to be sent waits for our goodbye, to leave with it */
+  int dropped;       /* something was to be sent, and the transport had failed */
   int eof;           /* the transport has ended */
   int sys_errno;     /* why the transport failed, 0 if it did not */
   int callback_failed;

@@ -99,6 +99,7 @@ static int64_t pump(oi_conn *c, oi_work *work)
 {
   size_t n = 0, got;
   int was_done = c->handshake_done, was_ended = c->ended, wants = 0, error = SSL_ERROR_NONE;
+  int behind = oi_buffered_out(c) != 0;
 
   oi_out_lend(c, work);
   if (!c->dead && !c->handshake_done) {
@@ -134,7 +135,8 @@ static int64_t pump(oi_conn *c, oi_work *work)
   }
   /* The peer has said goodbye, and most owners will answer it now: one system call fewer, since the tickets
    * of a handshake are to be sent as well. */
-  c->put_off = !n && c->fd >= 0 && c->ended == OI_CLEAN && was_ended == OI_OPEN && !c->dead && !c->close_sent;
+  c->put_off = !n && !behind && c->fd >= 0 && c->ended == OI_CLEAN && was_ended == OI_OPEN && !c->dead &&
+               !c->close_sent && !c->sys_errno;
   return finish(c, n, wants, noteworthy(c, was_done, was_ended));
 }
 
@@ -233,7 +235,7 @@ int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size)
   return finish(c, size, 0, noteworthy(c, c->handshake_done, was_ended));
 }
 
-/* The low half of the result: whether close_notify has been written. */
+/* The low half of the result: whether close_notify has been written, and the transport had not failed. */
 int64_t oi_event_close(oi_conn *c, oi_work *work)
 {
   size_t done;
@@ -250,5 +252,5 @@ int64_t oi_event_close(oi_conn *c, oi_work *work)
   }
   if (oi_stranded(c))
     c->close_sent = 1;
-  return finish(c, c->close_sent, 0, noteworthy(c, c->handshake_done, was_ended));
+  return finish(c, c->close_sent && !c->dropped, 0, noteworthy(c, c->handshake_done, was_ended));
 }

@@ -294,6 +294,7 @@ int oi_flush(oi_conn *c)
       if (!c->sys_errno)
         oi_transport_failed(c, errno);
       c->out_pos = c->out_len;
+      c->dropped = 1;
       break;
     }
     c->out_pos += (size_t)sent;
@@ -353,8 +354,10 @@ static int bio_write(BIO *bio, const char *data, int size)
   BIO_clear_retry_flags(bio);
   if (!c || size <= 0)
     return 0;
-  if (c->sys_errno || c->detached)
+  if (c->sys_errno || c->detached) {
+    c->dropped = 1;
     return size; /* it can go nowhere; what has come is still worth reading */
+  }
   if (c->close_sent && SSL_get_shutdown(c->ssl) & SSL_SENT_SHUTDOWN)
     return size; /* close_notify was the last message (RFC 8446, section 6.1); libssl would answer key updates */
   if (c->datagrams && c->fd >= 0) {

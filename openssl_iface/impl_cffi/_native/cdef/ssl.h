@@ -160,6 +160,7 @@ typedef struct {
   int dead;
   int failed;
   int close_sent;
+  int put_off;
   int eof;
   int sys_errno;
   int callback_failed;
