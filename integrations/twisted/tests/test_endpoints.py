@@ -317,6 +317,27 @@ def test_what_a_factory_gives_later_is_looked_at() -> None:
         connection_for(Turning(), True, None, None)
 
 
+@pytest.mark.parametrize("where", ["subclass", "class", "object"])
+def test_who_makes_the_connections_otherwise_is_asked(where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the method was replaced: there is a short cut past the one that is ours."""
+    made = []
+
+    def make(factory: Any, _: Any) -> Any:
+        made.append(get_backend().Connection(factory.getContext()))
+        return made[-1]
+
+    class Own(ServerContextFactory):
+        serverConnectionForTLS = make
+
+    kind = Own if where == "subclass" else ServerContextFactory
+    factory = kind(pki() / "server.pem", pki() / "server.key")
+    if where == "class":
+        monkeypatch.setattr(ServerContextFactory, "serverConnectionForTLS", make)
+    elif where == "object":
+        monkeypatch.setattr(factory, "serverConnectionForTLS", lambda _: make(factory, None))
+    assert [connection_for(factory, False, None, None)] == made
+
+
 def test_check_refuses_the_other_role() -> None:
     with pytest.raises(TypeError, match="makes client connections"):
         check_factory(clientContextFactory("localhost"), client=False)
