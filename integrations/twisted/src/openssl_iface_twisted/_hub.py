@@ -14,9 +14,7 @@ What a connection can see of it is the same as without:
   event lasts.  A copy, since threads that are started there (``deferToThread``) take it with them.
 * **What is raised** is logged in that context, and ends that connection alone.
 * **Order and fairness.**  Ready connections are at it in turns (level-triggered, as the reactor's), at most
-  ``BATCH`` before everything else that the reactor has to do.  After events that take long, as those of
-  handshakes do, others are ready, and have their turn at once, within the same bound.  (After short ones
-  it is better to let several come together.)
+  ``BATCH`` before everything else that the reactor has to do.
 * **A connection that leaves while its event is under way** is looked up when its turn comes: it is not there.
 * **Everything else**, which is rare, is left to the reactor's own code.  A connection that also wants to
   write is moved to the reactor until all is written, since only who watches for both can tell a hang-up with
@@ -31,7 +29,6 @@ from __future__ import annotations
 
 import select
 from itertools import islice
-from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -44,8 +41,6 @@ __all__ = ["Hub", "hub_of"]
 
 # So many connections have their turn before the reactor has its own: timers, accepts, other descriptors.
 BATCH = 64
-# Seconds.  Events that take longer, on the average, are followed by another look at who is ready.
-LONG = 100e-6
 # So many connections are named where the hub is shown.
 SHOWN = 5
 # What a reactor says in the context of an event.
@@ -111,32 +106,25 @@ class Hub:
         # Where nobody has added anything to it, it is written down anew: to copy it takes longer.
         usual = len(made) == 1 and logged.keys() == USUAL
         try:
-            left = BATCH
-            while left > 0:
-                began = perf_counter()
-                ready = self._epoll.poll(0, left)
-                left -= len(ready)
-                for descriptor, event in ready:
-                    connection = table.get(descriptor)
-                    if connection is None:
-                        continue
-                    if event != select.EPOLLIN:
-                        connection._leaveHub()
-                        continue
-                    contexts[-1] = (
-                        {kind: {"system": connection.logstr}}
-                        if usual
-                        else {**made, kind: {**logged, "system": connection.logstr}}
-                    )
-                    try:
-                        why = connection.doRead()
-                    except BaseException as error:  # as the reactor does it
-                        log.err()
-                        why = error
-                    if why:
-                        log.callWithLogger(connection, _lose, connection, why)
-                if not ready or perf_counter() - began <= LONG * len(ready):
-                    break
+            for descriptor, event in self._epoll.poll(0, BATCH):
+                connection = table.get(descriptor)
+                if connection is None:
+                    continue
+                if event != select.EPOLLIN:
+                    connection._leaveHub()
+                    continue
+                contexts[-1] = (
+                    {kind: {"system": connection.logstr}}
+                    if usual
+                    else {**made, kind: {**logged, "system": connection.logstr}}
+                )
+                try:
+                    why = connection.doRead()
+                except BaseException as error:  # as the reactor does it
+                    log.err()
+                    why = error
+                if why:
+                    log.callWithLogger(connection, _lose, connection, why)
         finally:
             contexts[-1] = made
 
