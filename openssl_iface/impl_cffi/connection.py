@@ -235,12 +235,7 @@ def event_connection(context: Context, transport: Any, server: bool) -> Connecti
     """As :meth:`IBackend.event_connection` says."""
     if type(context) is not Context:
         as_instance(context, Context, "context")
-    if transport is None:
-        fileno = -1
-    else:
-        fileno = transport.fileno()
-        if type(fileno) is not int or not 0 <= fileno <= INT_MAX:
-            fileno = descriptor_of(transport)
+    fileno = -1 if transport is None else descriptor_of(transport)
     # Connection.__init__ looks at what else a socket may be, and leaves the side open.
     connection = Connection.__new__(Connection)
     Engine.__init__(connection, context, fileno, 1 if server else 0)

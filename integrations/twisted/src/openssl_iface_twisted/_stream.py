@@ -164,11 +164,7 @@ class TLSStream(Writing):
 
     def _announce(self) -> None:
         self._announced = True
-        timer = self._timer
-        if timer.__class__ is Deadlines:
-            self._timer = None
-            timer.discard(self)
-        elif timer is not None:
+        if self._timer is not None:
             self._stopTimer()
         user = self._user
         if IHandshakeListener.providedBy(user):

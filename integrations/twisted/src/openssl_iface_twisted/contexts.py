@@ -166,7 +166,7 @@ class VerifyingClientContextFactory:
 
     def clientConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection that asks for the name and verifies it."""
-        connection = get_backend().Connection(self._context)
+        connection = _backend_of(self, self._context).Connection(self._context)
         if self._servername is not None:
             connection.set_tlsext_host_name(self._servername)
         connection.set_verify_host(self.hostname)
@@ -220,7 +220,7 @@ class ServerContextFactory:
 
     def serverConnectionForTLS(self, tlsProtocol: Any) -> Any:
         """A connection of it."""
-        return get_backend().Connection(self._context)
+        return _backend_of(self, self._context).Connection(self._context)
 
 
 def _new_context(method: int | None) -> Any:
@@ -279,10 +279,7 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
     ordinary = getattr(create, "__func__", None) is _ORDINARY
     if create is None or ordinary:
         context = factory._context if ordinary else factory.getContext()
-        make = _makers.get(context.__class__)
-        if make is None:
-            make = _maker(factory, context)
-        return make(context, sock, not client)
+        return _backend_of(factory, context).event_connection(context, sock, not client)
     connection = create(transport)
     if not IConnection.providedBy(connection):
         raise TypeError(
@@ -298,15 +295,18 @@ def connection_for(factory: Any, client: bool, transport: Any, sock: Any) -> Any
     return connection
 
 
-# What makes the connections of a kind of contexts (``event_connection`` of a backend): to ask the registry
-# each time, which looks at the environment, takes longer than to make one.
-_makers: dict[type, Any] = {}
+# The backend of a kind of contexts: to ask the registry each time, which looks at the environment, takes
+# longer than to make a connection.
+_backends: dict[type, Any] = {}
 
 
-def _maker(factory: Any, context: Any) -> Any:
-    _check_context(factory, context)
-    make = _makers[type(context)] = get_backend().event_connection
-    return make
+def _backend_of(factory: Any, context: Any) -> Any:
+    """What makes the connections of *context*."""
+    backend = _backends.get(context.__class__)
+    if backend is None:
+        _check_context(factory, context)
+        backend = _backends[type(context)] = get_backend()
+    return backend
 
 
 _HINT = (
