@@ -956,7 +956,7 @@ class IConnection(Interface):
     and none raises to say "not yet": after each call, ``wants`` says what the connection waits for.
     The transport calls ``event_read`` when its descriptor is readable and ``event_flush`` when it is
     writable; with no descriptor, it brings what has arrived to ``event_feed`` and takes what is to be
-    sent from ``event_output``.
+    sent from ``event_output``, or that of a write from ``event_encrypt``.
 
     A connection may be used by several threads: one may wait in ``recv`` while another sends.
     """
@@ -1023,6 +1023,16 @@ class IConnection(Interface):
 
         For a connection without a descriptor.  Room that this makes is filled again from what
         ``event_write`` queued: call it until it returns ``b""``.
+        """
+
+    def event_encrypt(data):
+        """``event_write(data)``, and what ``event_output()`` gives then, in one step.
+
+        For a connection without a descriptor: most writes are one record, which is to leave at once.
+
+        :return: ciphertext (bytes, at most ``EVENT_SIZE``; ``b""`` where *data* has to wait, as for the
+            handshake).  If there is more, ``wants`` has ``WRITE``: take it with ``event_output``.
+        :raises Error: as ``event_write`` does; nothing is taken then.
         """
 
     def event_close():

@@ -420,6 +420,7 @@ _HOT = frozenset(
         "event_proceed",
         "event_write",
         "event_output",
+        "event_encrypt",
         "event_flush",
         "event_close",
     }

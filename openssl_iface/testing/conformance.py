@@ -311,6 +311,39 @@ def output_is_bounded(make_pair: MakePair) -> None:
 
 
 @_check
+def encrypted_in_one_step(make_pair: MakePair) -> None:
+    """``event_encrypt`` is ``event_write``, and the ``event_output`` that follows."""
+    link = _link(make_pair)
+    early = [side.connection.event_encrypt(f"of the {side.name}".encode()) for side in link.sides]
+    assert early == [b"", b""], "before the handshake there is nothing to encrypt with"
+    link.handshake()
+    link.settle()
+    _expect(link.server, b"of the client")
+    _expect(link.client, b"of the server")
+    for side, other in (link.sides, link.sides[::-1]):
+        likes: list[Any] = [bytearray(pattern(1000)), memoryview(pattern(1000))]
+        for data in (*map(pattern, SIZES), *likes):
+            other.received.clear()
+            connection = side.connection
+            connection.event_write(b"first, ")
+            ciphertext = connection.event_encrypt(data)
+            while connection.wants & Want.WRITE:
+                more = connection.event_output()
+                assert 0 < len(more) <= EVENT_SIZE, f"{side!r}: WRITE is wanted for {len(more)} bytes"
+                ciphertext += more
+            last = connection.event_encrypt(b", last")
+            assert connection.wants == Want.READ, f"{side!r}"
+            assert not connection.queued, f"{side!r}"
+            for piece in (ciphertext, last):
+                for place in range(0, len(piece), EVENT_SIZE):
+                    other.call("event_feed", piece[place : place + EVENT_SIZE])
+                    while other.wants & Want.PROCEED:
+                        other.call("event_proceed")
+            _expect(other, b"first, " + bytes(data) + b", last")
+            assert not other.failures
+
+
+@_check
 def chaos(make_pair: MakePair) -> None:
     """Pieces and delays at random, both ways; the seed is printed."""
     link = _link(make_pair, MemoryWire(capacity=20_000))
@@ -444,6 +477,7 @@ def nothing_is_written_after_the_end(make_pair: MakePair) -> None:
         side.write(b"before")
         side.close()
         _raises(Error, side.connection.event_write, b"after")
+        _raises(Error, side.connection.event_encrypt, b"after")
         link.settle()
         link.sound()
         _expect(other, b"before")
@@ -518,7 +552,8 @@ def _failed(side: Side) -> OpenSSLError:
     assert isinstance(error, Error), f"{error!r}"
     assert side.connection.ended is Ending.ABORTED, f"{side!r}"
     assert not side.wants & Want.PROCEED, f"{side!r} has failed and asks for more"
-    for method, arguments in (("event_proceed", ()), ("event_feed", (b"more",)), ("event_write", (b"more",))):
+    for method in ("event_proceed", "event_feed", "event_write", "event_encrypt"):
+        arguments = () if method == "event_proceed" else (b"more",)
         again = _raises(Error, getattr(side.connection, method), *arguments)
         assert type(again) is type(error), f"{method} raises {again!r} and not {error!r}"
         assert str(again) == str(error)
@@ -598,6 +633,8 @@ def wrong_arguments(make_pair: MakePair) -> None:
         ("event_feed", None, TypeError),
         ("event_write", "text", TypeError),
         ("event_write", 5, TypeError),
+        ("event_encrypt", "text", TypeError),
+        ("event_encrypt", 5, TypeError),
         ("event_output", 0, ValueError),
         ("event_output", -1, ValueError),
         ("event_output", "5", TypeError),

@@ -188,6 +188,7 @@ int64_t oi_fast_read(oi_conn *c, oi_work *work);
 int64_t oi_fast_feed(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_write(oi_conn *c, oi_work *work, const char *data, size_t size);
 int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size);
+int64_t oi_fast_encrypt(oi_conn *c, oi_work *work, const char *data, size_t size);
 size_t oi_fast_queued(oi_conn *c);
 int oi_fast_close_sent(oi_conn *c);
 int64_t oi_fast_close(oi_conn *c, oi_work *work);

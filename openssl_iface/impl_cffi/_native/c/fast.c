@@ -200,6 +200,24 @@ int64_t oi_fast_output(oi_conn *c, oi_work *work, size_t size)
   return begins(c, work) ? ends(c, work, oi_event_output(c, work, size), c->wants & OI_WANT_PROCEED) : OI_LOOK;
 }
 
+/* Both at once, where nothing waits to leave before: the size is that of the ciphertext, in work->plain. */
+int64_t oi_fast_encrypt(oi_conn *c, oi_work *work, const char *data, size_t size)
+{
+  int64_t code;
+
+  if (!begins(c, work) || c->fd >= 0 || c->datagrams || oi_buffered_out(c))
+    return OI_LOOK;
+  code = oi_event_write(c, work, data, size);
+  if ((size_t)SIZE(code) != size || code >= NEWS || !c->calm)
+    return ~code;
+  c->wants = (int)(code >> 32) | (c->wants & OI_WANT_PROCEED);
+  size = oi_take(c, work->plain, OI_EVENT_SIZE);
+  if (!oi_buffered_out(c))
+    c->wants &= ~OI_WANT_WRITE;
+  leaves(c, work);
+  return (int64_t)size;
+}
+
 /* Our goodbye.  Unlike the others it hands the lock over whatever comes of it: Python has to note that it is said. */
 int64_t oi_fast_close(oi_conn *c, oi_work *work)
 {

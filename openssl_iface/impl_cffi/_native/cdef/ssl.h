@@ -200,6 +200,7 @@ int64_t oi_fast_read(oi_conn *, oi_work *);
 int64_t oi_fast_feed(oi_conn *, oi_work *, const char *, size_t);
 int64_t oi_fast_write(oi_conn *, oi_work *, const char *, size_t);
 int64_t oi_fast_output(oi_conn *, oi_work *, size_t);
+int64_t oi_fast_encrypt(oi_conn *, oi_work *, const char *, size_t);
 size_t oi_fast_queued(oi_conn *);
 int oi_fast_close_sent(oi_conn *);
 int64_t oi_fast_close(oi_conn *, oi_work *);
