@@ -160,6 +160,10 @@ class Writing:
         except Exception as error:
             self._writeFailed(error)
             return
+        self._sent()
+
+    def _sent(self) -> None:
+        """The engine has taken a write: do what follows from it."""
         wants = self._engine.wants
         if wants & WRITE:
             self._drain()

@@ -257,7 +257,19 @@ class TLSProtocol(TLSStream, ProtocolWrapper):
 
     def _send(self, data: bytes) -> None:
         self._written = True
-        TLSStream._send(self, data)
+        if self._lowerFull or self._lost:
+            TLSStream._send(self, data)
+            return
+        try:
+            ciphertext = self._engine.event_encrypt(data)
+        except Exception as error:
+            self._writeFailed(error)
+            return
+        if ciphertext:
+            self.transport.write(ciphertext)
+            if self.producer is not None:  # as in _drain
+                self._produceSoon()
+        self._sent()
 
     def _waitsBelow(self) -> bool:
         # Twisted's own transports keep it to themselves.  What TLS has to say by itself does not count.
