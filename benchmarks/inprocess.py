@@ -47,9 +47,8 @@ def ours_events(files: Files, message: bytes) -> Operation:
         client.event_feed(server.event_output())
 
     def echo() -> bytes:
-        client.event_write(message)
-        server.event_write(server.event_feed(client.event_output()))
-        return client.event_feed(server.event_output())
+        request = client.event_encrypt(message)
+        return client.event_feed(server.event_encrypt(server.event_feed(request)))
 
     assert echo() == message
     return echo
