@@ -1028,10 +1028,12 @@ class IConnection(Interface):
     def event_encrypt(data):
         """``event_write(data)``, and what ``event_output()`` gives then, in one step.
 
-        For a connection without a descriptor: most writes are one record, which is to leave at once.
+        For a connection without a descriptor: most writes are one record, which is to leave at once.  (On a
+        descriptor, and from one of the connection's own callbacks, it is ``event_write`` alone.)
 
-        :return: ciphertext (bytes, at most ``EVENT_SIZE``; ``b""`` where *data* has to wait, as for the
-            handshake).  If there is more, ``wants`` has ``WRITE``: take it with ``event_output``.
+        :return: ciphertext (bytes, at most ``EVENT_SIZE``), beginning with what waited to leave before;
+            ``b""`` if there is none, since *data* waits for the handshake say.  If there is more, ``wants``
+            has ``WRITE``: take it with ``event_output``.
         :raises Error: as ``event_write`` does; nothing is taken then.
         """
 

@@ -476,15 +476,7 @@ class Engine(Bound, Failures):
             if code >= 0:
                 return space[2][:code]
             try:
-                if code == LOOK:
-                    code = _event_output(conn, space[0], wanted)
-                else:
-                    code = ~code
-                size = code & LOW
-                data: bytes = space[2][:size]
-                if size and not lib.oi_buffered_out(conn):
-                    self._flush(space[0])  # there is room again
-                return data
+                return self._output(_event_output(conn, space[0], wanted) if code == LOOK else ~code, space)
             finally:
                 self._done(space[0])
         except BaseException:
@@ -492,6 +484,14 @@ class Engine(Bound, Failures):
             raise
         finally:
             _give(space)
+
+    def _output(self, code: int, space: Any) -> bytes:
+        """What an output has taken; under the lock."""
+        size = code & LOW
+        data: bytes = space[2][:size]
+        if size and not lib.oi_buffered_out(self._conn):
+            self._flush(space[0])  # there is room again
+        return data
 
     def event_encrypt(self, data: bytes) -> bytes:
         """As :meth:`IConnection.event_encrypt` says."""
@@ -501,8 +501,9 @@ class Engine(Bound, Failures):
             space = _take()
         except IndexError:
             space = new_workspace()
+        conn = self._conn
         try:
-            size = _fast_encrypt(self._conn, space[0], block, len(block))
+            size = _fast_encrypt(conn, space[0], block, len(block))
             if size >= 0:
                 return space[2][:size]
             try:
@@ -510,14 +511,17 @@ class Engine(Bound, Failures):
                     self._write(block, space[0])
                 else:
                     self._written(~size, space[0], block, len(block))
+                if conn.busy or conn.fd >= 0:
+                    # From a callback: what its operation has made so far may never leave, if that refuses.
+                    return b""
+                return self._output(_event_output(conn, space[0], EVENT_SIZE), space)
             finally:
                 self._done(space[0])
         except BaseException:
-            _done(self._conn, space[0], 0)
+            _done(conn, space[0], 0)
             raise
         finally:
             _give(space)
-        return self.event_output()
 
     def event_close(self) -> bool:
         """As :meth:`IConnection.event_close` says."""

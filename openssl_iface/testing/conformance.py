@@ -320,27 +320,35 @@ def encrypted_in_one_step(make_pair: MakePair) -> None:
     link.settle()
     _expect(link.server, b"of the client")
     _expect(link.client, b"of the server")
-    for side, other in (link.sides, link.sides[::-1]):
-        likes: list[Any] = [bytearray(pattern(1000)), memoryview(pattern(1000))]
-        for data in (*map(pattern, SIZES), *likes):
-            other.received.clear()
-            connection = side.connection
-            connection.event_write(b"first, ")
-            ciphertext = connection.event_encrypt(data)
-            while connection.wants & Want.WRITE:
-                more = connection.event_output()
-                assert 0 < len(more) <= EVENT_SIZE, f"{side!r}: WRITE is wanted for {len(more)} bytes"
-                ciphertext += more
-            last = connection.event_encrypt(b", last")
-            assert connection.wants == Want.READ, f"{side!r}"
-            assert not connection.queued, f"{side!r}"
-            for piece in (ciphertext, last):
-                for place in range(0, len(piece), EVENT_SIZE):
-                    other.call("event_feed", piece[place : place + EVENT_SIZE])
-                    while other.wants & Want.PROCEED:
-                        other.call("event_proceed")
-            _expect(other, b"first, " + bytes(data) + b", last")
-            assert not other.failures
+    likes: list[Any] = [bytearray(pattern(1000)), memoryview(pattern(1000))]
+    # A record more than EVENT_SIZE of ciphertext, from less of plaintext.
+    for data in (*map(pattern, (*SIZES, EVENT_SIZE - 40)), *likes):
+        for before in (b"", b"waits, "):
+            for side, other in (link.sides, link.sides[::-1]):
+                _encrypted(side, other, before, data)
+
+
+def _encrypted(side: Side, other: Side, before: bytes, data: bytes) -> None:
+    """Write *data*, behind *before* which has not left, and have *other* receive it."""
+    connection = side.connection
+    other.received.clear()
+    if before:
+        connection.event_write(before)
+    ciphertext = connection.event_encrypt(data)
+    assert len(ciphertext) <= EVENT_SIZE, f"{side!r}: {len(ciphertext)} bytes"
+    assert ciphertext or not (data or before), f"{side!r}: nothing of {len(data)} bytes leaves"
+    while connection.wants & Want.WRITE:
+        more = connection.event_output()
+        assert 0 < len(more) <= EVENT_SIZE, f"{side!r}: WRITE is wanted for {len(more)} bytes"
+        ciphertext += more
+    assert connection.wants == Want.READ, f"{side!r}"
+    assert not connection.queued, f"{side!r}"
+    for place in range(0, len(ciphertext), EVENT_SIZE):
+        other.call("event_feed", ciphertext[place : place + EVENT_SIZE])
+        while other.wants & Want.PROCEED:
+            other.call("event_proceed")
+    _expect(other, before + bytes(data))
+    assert not other.failures, f"{other!r}"
 
 
 @_check

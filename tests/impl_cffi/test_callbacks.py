@@ -327,13 +327,31 @@ class TestWhatTheyMayDo:
             connection.event_write(bytearray(b"and "))
             connection.event_flush()
             assert connection.event_output() == b""
-            connection.event_write(b"goodbye")
+            assert connection.event_encrypt(b"good") == b""
+            connection.event_write(b"bye")
             connection.event_close()
 
         server.set_tlsext_servername_callback(greet)
         _, end = tls.exchange(*tls.connections(server, client), sound=True)
         assert end.data == b"hello and goodbye"
         assert end.connection.ended.value == "clean"
+
+    def test_what_a_callback_encrypts_leaves_after_its_verdict(self, tls, version):
+        given = []
+
+        def refuse(connection, where, _result):
+            if where & lib.SSL_CB_HANDSHAKE_DONE:
+                given.append(connection.event_encrypt(b"x" * 20_000))
+                raise LookupError("not this one")
+
+        server, client = tls.contexts(version)
+        client.set_info_callback(refuse)
+        both = tls.connections(server, client)
+        _, end = tls.exchange(*both)
+        assert isinstance(end.error, LookupError)
+        assert given == [b""]
+        if version is ProtocolVersion.TLS1_3:  # where the client's Finished is the last
+            assert not both[0].handshake_done
 
     def test_questions_may_be_asked(self, tls, version):
         asked = []

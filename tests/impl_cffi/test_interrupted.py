@@ -140,6 +140,12 @@ def half_known(server, client):
     client.bio_write(server.event_output())
 
 
+def complete(server, client):
+    """Nothing of the client's waits to leave."""
+    nearly_done(server, client)
+    pass_on(client, server)
+
+
 def waiting(server, client):
     client.event_proceed()
     client.event_write(b"for later")
@@ -158,6 +164,8 @@ OPERATIONS = {
     "event_output": (waiting, lambda _server, client: client.event_output()),
     "event_feed": (nearly_done, lambda server, client: server.event_feed(client.event_output())),
     "event_write": (begun, lambda server, _client: server.event_write(b"too early")),
+    "event_encrypt": (complete, lambda _server, client: client.event_encrypt(b"at once")),
+    "event_encrypt, late": (nearly_done, lambda _server, client: client.event_encrypt(b"behind it")),
     "do_handshake": (half_known, lambda _server, client: client.do_handshake()),
     "recv": (refused, lambda server, _client: server.recv(1)),
     "send": (half_known, lambda _server, client: client.send(b"done by the way")),

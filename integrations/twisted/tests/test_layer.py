@@ -1001,3 +1001,23 @@ def test_pausing_outside_of_an_event() -> None:
     assert pair.below[1].producerState == "paused"
     client.transport.resumeProducing()
     assert pair.below[1].producerState == "producing"
+
+
+def test_what_a_callback_writes_waits_for_its_verdict() -> None:
+    """Much is written by a callback that then refuses the peer, who must not hear that all is well."""
+    server, client = Recorder(), Recorder()
+    factories = contexts()
+    left = []
+
+    def refuse(_connection: Any, where: int, _result: int) -> None:
+        if where & SSL.SSL_CB_HANDSHAKE_DONE:
+            before = len(pair.below[1].value())
+            client.transport.write(bytes(20_000))
+            left.append(len(pair.below[1].value()) - before)
+            raise LookupError("not this one")
+
+    factories[1].getContext().set_info_callback(refuse)
+    pair = Pair(server, client, factories=factories)
+    pair.settle()
+    assert left == [0]
+    assert "handshake" not in server.events

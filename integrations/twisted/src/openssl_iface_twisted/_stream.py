@@ -89,7 +89,6 @@ class TLSStream(Writing):
     closeTimeout: float | None = 30.0
     # Any: to a type checker these would be constant between two looks, but the user is called in between.
     _flowing: Any = False
-    _paused: Any = False
     _closeTold = False  # the user knows that ours has left
     _endTold: Any = False  # the user knows that theirs has come
     _leaving: Any = False  # no handshake, no close_notify

@@ -54,6 +54,7 @@ class Writing:
     _losingWrite = False
     _closing = False  # event_close has been called
     _over: Any = False
+    _paused: Any = False  # the user wants nothing for now
     _collecting = OPEN
     _scheduled = False
     _producing = False
@@ -167,7 +168,12 @@ class Writing:
         wants = self._engine.wants
         if wants & WRITE:
             self._drain()
-        elif wants & PROCEED and self._collecting != EVENT and self._announced:
+        elif (
+            wants & PROCEED
+            and self._collecting != EVENT
+            and self._announced
+            and (self.disconnecting or not self._paused)
+        ):
             # The peer is gone; what it sent before is still to be read.
             self._later(self._advance, b"")
         if self.producer is not None:
