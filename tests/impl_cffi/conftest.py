@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -365,6 +366,25 @@ def tls() -> Tls:
 @pytest.fixture(params=[ProtocolVersion.TLS1_2, ProtocolVersion.TLS1_3], ids=["TLSv1.2", "TLSv1.3"])
 def version(request: pytest.FixtureRequest) -> int:
     return int(request.param)
+
+
+@pytest.fixture
+def forked() -> Callable[[Callable[[], object]], int]:
+    """Forks: what is given runs in the child, who fails if that raises or waits; gives the child's number."""
+
+    def fork(function: Callable[[], object]) -> int:
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                signal.alarm(20)
+                function()
+                status = 0
+            finally:
+                os._exit(status)
+        return child
+
+    return fork
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import socket
 import threading
 
@@ -222,7 +221,7 @@ class TestGoodbye:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("mine", [False, True])
-def test_a_context_that_was_busy_at_a_fork_is_free_in_the_child(mine):
+def test_a_context_that_was_busy_at_a_fork_is_free_in_the_child(forked, mine):
     context = Context(Method.TLS)
     held, done = threading.Event(), threading.Event()
 
@@ -231,28 +230,20 @@ def test_a_context_that_was_busy_at_a_fork_is_free_in_the_child(mine):
             held.set()
             done.wait(30)
 
-    def child():
-        signal.alarm(20)  # it would wait for ever
+    def in_child():
         context.set_options(0)
         backend.event_connection(context, None, True)
-        return True
 
     thread = threading.Thread(target=hold)
     if mine:
         with context._lock:
-            pid = os.fork()
+            child = forked(in_child)
     else:
         thread.start()
         held.wait(30)
-        pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            status = int(not child())
-        finally:
-            os._exit(status)
+        child = forked(in_child)
     done.set()
     if not mine:
         thread.join()
-    assert os.waitpid(pid, 0)[1] == 0
+    assert os.waitpid(child, 0)[1] == 0
     context.set_options(0)

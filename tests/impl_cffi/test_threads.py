@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import threading
 import time
@@ -284,7 +283,7 @@ def test_events_wait_for_the_lock(tls, version):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 @pytest.mark.parametrize("taken", [False, True])
-def test_a_lock_is_free_in_the_child_whoever_had_it(tls, version, taken):
+def test_a_lock_is_free_in_the_child_whoever_had_it(tls, version, forked, taken):
     server, client = tls.pair(version)
     client.event_write(LINE)
     data = client.event_output()
@@ -295,29 +294,22 @@ def test_a_lock_is_free_in_the_child_whoever_had_it(tls, version, taken):
             held.set()
             done.wait(30)
 
-    def child():
-        signal.alarm(20)  # it would wait for ever
-        good = server.event_feed(data) == LINE
+    def in_child():
+        assert server.event_feed(data) == LINE
         with server._lock:
-            good = good and not server.queued
+            assert not server.queued
         other = threading.Thread(target=server.event_write, args=(LINE,))
         other.start()
         other.join()
-        return good and server.queued > len(LINE)
+        assert server.queued > len(LINE)
 
     thread = threading.Thread(target=hold)
     if taken:
         thread.start()
         held.wait(30)
-    pid = os.fork()
-    if not pid:
-        status = 1
-        try:
-            status = int(not child())
-        finally:
-            os._exit(status)
+    child = forked(in_child)
     done.set()
     if taken:
         thread.join()
-    assert os.waitpid(pid, 0)[1] == 0
+    assert os.waitpid(child, 0)[1] == 0
     assert server.event_feed(data) == LINE

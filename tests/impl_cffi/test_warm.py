@@ -80,19 +80,16 @@ def test_from_within_a_callback(tls, version):
     assert echo(*pair) == LINE
 
 
-def test_a_child_goes_on(tls, version):
+def test_a_child_goes_on(tls, version, forked):
     """What its parent's connections have is theirs in the child as well."""
     pairs = make(tls, version)
-    child = os.fork()
-    if not child:
-        try:
-            pairs += make(tls, version)
-            for _ in range(2):
-                for pair in pairs:
-                    assert echo(*pair) == LINE
-            del pairs, pair
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    assert os.waitpid(child, 0)[1] == 0
+
+    def in_child():
+        pairs.extend(make(tls, version))
+        for _ in range(2):
+            for pair in pairs:
+                assert echo(*pair) == LINE
+        pairs.clear()
+
+    assert os.waitpid(forked(in_child), 0)[1] == 0
     assert echo(*pairs[0]) == echo(*pairs[-1]) == LINE
