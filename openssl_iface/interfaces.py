@@ -1022,7 +1022,8 @@ class IConnection(Interface):
         """Take up to *limit* bytes of ciphertext (all there is, at most ``EVENT_SIZE``, if left out).
 
         For a connection without a descriptor.  Room that this makes is filled again from what
-        ``event_write`` queued: call it until it returns ``b""``.
+        ``event_write`` queued: call it until it returns ``b""``.  From one of the connection's own callbacks
+        it returns that too: what the operation under way has made may never leave, if the callback refuses.
         """
 
     def event_encrypt(data):

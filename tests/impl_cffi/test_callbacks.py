@@ -341,7 +341,7 @@ class TestWhatTheyMayDo:
 
         def refuse(connection, where, _result):
             if where & lib.SSL_CB_HANDSHAKE_DONE:
-                given.append(connection.event_encrypt(b"x" * 20_000))
+                given.append(connection.event_encrypt(b"x" * 20_000) + connection.event_output())
                 raise LookupError("not this one")
 
         server, client = tls.contexts(version)

@@ -229,9 +229,9 @@ int64_t oi_event_output(oi_conn *c, oi_work *work, size_t size)
 {
   int was_ended = c->ended;
 
-  size = oi_take(c, work->plain, size);
   if (!begin(c, work))
-    return (int64_t)size | BUSY;
+    return BUSY;
+  size = oi_take(c, work->plain, size);
   return finish(c, size, 0, noteworthy(c, c->handshake_done, was_ended));
 }
 
