@@ -350,7 +350,7 @@ class TestWhatTheyMayDo:
         _, end = tls.exchange(*both)
         assert isinstance(end.error, LookupError)
         assert given == [b""]
-        if version is ProtocolVersion.TLS1_3:  # where the client's Finished is the last
+        if version == ProtocolVersion.TLS1_3:  # where the client's Finished is the last
             assert not both[0].handshake_done
 
     def test_questions_may_be_asked(self, tls, version):
